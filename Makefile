@@ -1,0 +1,57 @@
+# Every target needs only Python 3.11+, make and, the first time, a network to the package registries.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV_VERSION := 0.13.9
+
+.PHONY: demo console test test-all lint types check bench lock clean
+
+demo: $(VENV)/.run
+	@$(BIN)/payops demo
+
+console: $(VENV)/.run
+	@$(BIN)/payops demo --serve
+
+test: $(VENV)/.dev
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.dev
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	@$(BIN)/mypy
+
+check: lint types test
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m evals.bench
+
+$(VENV)/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "payops needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@echo "set-up: uv $(UV_VERSION)"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# What runs in production: the lock, by hash, and ourselves without touching the network again.
+$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/uv
+	@echo "set-up: installing the locked dependencies"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/python deploy/link_checkout.py
+	@touch $@
+
+# The development lock is a superset of requirements.lock, resolved together with it.
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/uv
+	@echo "set-up: installing the locked dependencies for development"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@$(BIN)/python deploy/link_checkout.py
+	@touch $@ $(VENV)/.run
+
+lock: $(VENV)/bin/uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --universal --no-emit-index-url --no-header --no-annotate -q -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml -c requirements-dev.lock --generate-hashes --universal --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .state .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,22 @@
+"""Make this checkout importable and `payops` runnable in the current virtual environment, without the network.
+
+An editable install would have to fetch a build backend that the lock does not name. A `.pth` file and a three-line
+script do the same with what is already here. Images install a wheel instead (see `deploy/Dockerfile`).
+"""
+
+import sys
+import sysconfig
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+if sys.prefix == sys.base_prefix:
+    sys.exit("deploy/link_checkout.py: run it with the Python of the virtual environment (.venv/bin/python)")
+
+purelib = Path(sysconfig.get_path("purelib"))
+(purelib / "payops.pth").write_text(f"{ROOT}\n", encoding="utf-8")
+script = Path(sysconfig.get_path("scripts")) / "payops"
+script.write_text(
+    f"#!{sys.executable}\nimport sys\n\nfrom assistant.cli import main\n\nsys.exit(main())\n", encoding="utf-8"
+)
+script.chmod(0o755)
