@@ -1,0 +1,404 @@
+"""Settings: one TOML file, and the environment for secrets. The only module that reads the environment.
+
+Each table of `payops.toml` is a frozen dataclass here: its fields are the keys, their types are checked, an unknown key
+is one line naming file and line. Secrets never stand in the file: a key `*_env` names an environment variable and a key
+`*_file` a file, read when used by `secret()`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from assistant.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Where a secret is kept. `repr` shows the place, never the value."""
+
+    env: str = ""
+    file: str = ""
+
+    def read(self) -> str:
+        """The value, stripped, or "" where no place is named. SettingsError if it is not there."""
+        if self.env:
+            value = os.environ.get(self.env, "")
+            if not value:
+                raise SettingsError(f"environment variable {self.env} is empty", mend="set it, or name another")
+            return value.strip()
+        if self.file:
+            try:
+                return Path(self.file).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise SettingsError(f"secret file {self.file}: {error.strerror}", mend="check path and mode") from None
+        return ""
+
+    def __bool__(self) -> bool:
+        return bool(self.env or self.file)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server that is read. `prefix` goes between url and API path (Mimir `/prometheus`); `headers` are not secret."""
+
+    url: str = ""
+    prefix: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    bearer_env: str = ""
+    bearer_file: str = ""
+    basic_user: str = ""
+    basic_password_env: str = ""
+    basic_password_file: str = ""
+    ca_file: str = ""
+    client_cert_file: str = ""
+    client_key_file: str = ""
+    insecure_skip_verify: bool = False
+    use_environment_proxy: bool = False
+    timeout_s: float = 8.0
+    max_bytes: int = 32 * 1024 * 1024
+    max_series: int = 2000
+    max_points: int = 6000
+    max_lines: int = 5000
+    max_range_s: int = 24 * 3600
+    concurrency: int = 4
+
+    def bearer(self) -> Secret:
+        return Secret(self.bearer_env, self.bearer_file)
+
+    def basic_password(self) -> Secret:
+        return Secret(self.basic_password_env, self.basic_password_file)
+
+
+@dataclass(frozen=True, slots=True)
+class LokiEndpoint(Endpoint):
+    """`labels` overrides the guessed mapping of roles (service, level) to stream labels."""
+
+    tenant: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Places that tell of changes: a JSON file, a URL, Loki selectors, and metrics by default."""
+
+    url: str = ""
+    file: str = ""
+    bearer_env: str = ""
+    bearer_file: str = ""
+    loki: tuple[str, ...] = ()
+    metrics: bool = True
+    timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """Overrides of guessed roles: `metrics.attempts = "authorisations_total"`, `labels.issuer = "iss"`, …"""
+
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    approved: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """The language model. `url` empty means none. A remote one starts only when region, retention, contract and owner
+    are stated; they stand in every record. Prices are per million tokens, in `currency`."""
+
+    url: str = ""
+    name: str = ""
+    fallback_url: str = ""
+    fallback_name: str = ""
+    key_env: str = ""
+    key_file: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    api: str = "chat"
+    response_format: str = "auto"
+    temperature: float | None = 0.0
+    seed: int | None = 7
+    reasoning_effort: str = ""
+    context_tokens: int = 32_000
+    timeout_s: float = 25.0
+    max_calls: int = 8
+    max_tokens_incident: int = 200_000
+    max_tokens_day: int = 5_000_000
+    max_cost_incident: float = 2.0
+    max_cost_day: float = 50.0
+    price_in: float = 0.0
+    price_out: float = 0.0
+    currency: str = "USD"
+    region: str = ""
+    retention: str = ""
+    contract: str = ""
+    owner: str = ""
+    shadow_url: str = ""
+    shadow_name: str = ""
+
+    def key(self) -> Secret:
+        return Secret(self.key_env, self.key_file)
+
+
+@dataclass(frozen=True, slots=True)
+class SlackRoutes:
+    """`channels` maps a matcher such as `team="payments"` (or "default") to a channel id; `may_query` maps a channel id
+    to the selectors its people may ask about (empty: everything)."""
+
+    channels: Mapping[str, str] = field(default_factory=dict)
+    may_query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Slack:
+    """Slack. `mode` is "socket" or "http"; `quiet` records and posts nothing."""
+
+    url: str = "https://slack.com/api/"
+    mode: str = "socket"
+    bot_token_env: str = ""
+    bot_token_file: str = ""
+    app_token_env: str = ""
+    app_token_file: str = ""
+    signing_secret_env: str = ""
+    signing_secret_file: str = ""
+    routes: SlackRoutes = field(default_factory=SlackRoutes)
+    security_channel: str = ""
+    users: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    quiet: bool = False
+    allow_connect: bool = False
+    identities: Mapping[str, str] = field(default_factory=dict)
+
+    def bot_token(self) -> Secret:
+        return Secret(self.bot_token_env, self.bot_token_file)
+
+    def app_token(self) -> Secret:
+        return Secret(self.app_token_env, self.app_token_file)
+
+    def signing_secret(self) -> Secret:
+        return Secret(self.signing_secret_env, self.signing_secret_file)
+
+
+@dataclass(frozen=True, slots=True)
+class Runbooks:
+    """Runbook folders beside the shipped ones; `url` of a Chroma server, else embedded under the state directory."""
+
+    dirs: tuple[str, ...] = ()
+    git: tuple[str, ...] = ()
+    shipped: bool = True
+    url: str = ""
+    weights_dir: str = ""
+    dense: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionSettings:
+    """`policy` is a TOML file that replaces the shipped one."""
+
+    policy: str = ""
+    vocabulary: str = ""
+    spacy_model: str = ""
+    security_channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The prompt log. `url` empty means SQLite under the state directory; `checkpoints` are places the bot cannot
+    rewrite: a directory, `https://…` (PUT), `syslog://host:port`, `webhook+https://…`."""
+
+    url: str = ""
+    origin: str = "payops.example/promptlog"
+    signing_key_file: str = ""
+    signing_key_command: str = ""
+    body_key_file: str = ""
+    body_key_command: str = ""
+    checkpoints: tuple[str, ...] = ()
+    outside_checkpoint: str = ""
+    checkpoint_every_s: float = 60.0
+    hot_months: int = 3
+    retain_months: int = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """Two listeners: the webhook and the console. `url` is how people reach the console."""
+
+    url: str = ""
+    console_host: str = "127.0.0.1"
+    console_port: int = 8787
+    webhook_host: str = "127.0.0.1"
+    webhook_port: int = 8788
+    webhook_token_env: str = ""
+    webhook_token_file: str = ""
+    max_body_bytes: int = 4 * 1024 * 1024
+    login: str = "none"
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret_env: str = ""
+    oidc_client_secret_file: str = ""
+    proxy_user_header: str = ""
+    proxy_groups_header: str = ""
+    proxy_addresses: tuple[str, ...] = ()
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    session_key_env: str = ""
+    session_key_file: str = ""
+
+    def webhook_token(self) -> Secret:
+        return Secret(self.webhook_token_env, self.webhook_token_file)
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """Durable work. `url` empty means SQLite under the state directory; a `postgresql://` URL is shared by replicas."""
+
+    url: str = ""
+    url_env: str = ""
+    concurrency: int = 8
+    heartbeat_s: float = 5.0
+    takeover_s: float = 20.0
+    reopen_s: float = 1800.0
+    lead_s: float = 600.0
+    baseline_s: float = 3600.0
+    deadline_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything. `file` is where it was read from; `state` the directory under which all state is kept."""
+
+    prometheus: Endpoint = field(default_factory=Endpoint)
+    alertmanager: Endpoint = field(default_factory=Endpoint)
+    loki: LokiEndpoint = field(default_factory=LokiEndpoint)
+    changes: Changes = field(default_factory=Changes)
+    payments: Payments = field(default_factory=Payments)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    slack: Slack = field(default_factory=Slack)
+    runbooks: Runbooks = field(default_factory=Runbooks)
+    redaction: RedactionSettings = field(default_factory=RedactionSettings)
+    log: Log = field(default_factory=Log)
+    web: Web = field(default_factory=Web)
+    workflow: Workflow = field(default_factory=Workflow)
+    allow_writable_credentials: bool = False
+    file: str = ""
+    state: Path = Path(".state")
+
+
+T = TypeVar("T")
+_INTERNAL = {"file", "state"}
+
+
+def load_settings(config: Path | None = None, *, state: Path | None = None) -> Settings:
+    """Read `config`, else `payops.toml` in the working directory if there is one, else the defaults.
+
+    `state` defaults to `$PAYOPS_STATE`, else `.state`. SettingsError names file, line and mend.
+    """
+    path = config or (Path("payops.toml") if Path("payops.toml").is_file() else None)
+    state = state or Path(os.environ.get("PAYOPS_STATE") or ".state")
+    if path is None:
+        return Settings(state=state)
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}", mend="check the path given to --config") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: not UTF-8", mend="save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not TOML: {error}", mend="mend that line") from None
+    built = _build(Settings, table, where=_Where(str(path), text), prefix=())
+    return _replace(built, file=str(path), state=state)
+
+
+def quiet_telemetry() -> None:
+    """Switch off what libraries would ship out unlogged. Call before any of them is imported."""
+    for name in ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2", "LANGCHAIN_TRACING"):
+        os.environ[name] = "false"
+    for name in ("LANGSMITH_API_KEY", "LANGCHAIN_API_KEY", "LANGSMITH_ENDPOINT", "LANGCHAIN_ENDPOINT"):
+        os.environ.pop(name, None)
+    os.environ["ANONYMIZED_TELEMETRY"] = "False"
+    os.environ["CHROMA_OTEL_COLLECTION_ENDPOINT"] = ""
+    os.environ["DO_NOT_TRACK"] = "1"
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["OTEL_SDK_DISABLED"] = "true"
+
+
+def person() -> str:
+    """Who runs this command, as the operating system says; stored as a pseudonym only."""
+    return os.environ.get("PAYOPS_USER") or os.environ.get("USER") or os.environ.get("LOGNAME") or "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    file: str
+    text: str
+
+    def line(self, path: tuple[str, ...]) -> str:
+        """`file:line` of the key, as well as text can tell: its table's header first, then the key below it."""
+        lines, start = self.text.splitlines(), 0
+        for i, line in enumerate(lines):
+            head = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+            if head and tuple(p.strip(" \"'") for p in head[1].split(".")) == path[:-1]:
+                start = i
+        for i in range(start, len(lines)):
+            if re.match(rf"\s*[\[\"']*{re.escape(path[-1])}[\"'\]]*\s*(=|\.|$|\])", lines[i]):
+                return f"{self.file}:{i + 1}"
+        for i, line in enumerate(lines):
+            if path[-1] in line:
+                return f"{self.file}:{i + 1}"
+        return self.file
+
+
+def _build(kind: type[T], table: Mapping[str, Any], *, where: _Where, prefix: tuple[str, ...]) -> T:
+    hints = get_type_hints(kind)
+    known = {f.name for f in fields(kind) if f.name not in _INTERNAL or prefix}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        path = (*prefix, key)
+        if key not in known:
+            near = difflib.get_close_matches(key, sorted(known), n=1)
+            mend = f'did you mean "{near[0]}"?' if near else f"known here: {', '.join(sorted(known))}"
+            raise SettingsError(f'{where.line(path)}: unknown key "{".".join(path)}"', mend=mend)
+        values[key] = _coerce(hints[key], value, where=where, path=path)
+    return kind(**values)
+
+
+def _coerce(hint: Any, value: Any, *, where: _Where, path: tuple[str, ...]) -> Any:
+    origin, args = get_origin(hint), get_args(hint)
+    if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
+        return _build(hint, value, where=where, prefix=path)
+    if origin in (types.UnionType, typing.Union):
+        inner = next(a for a in args if a is not type(None))
+        return _coerce(inner, value, where=where, path=path)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_coerce(args[0], item, where=where, path=path) for item in value)
+    if origin is Mapping and isinstance(value, dict):
+        return {k: _coerce(args[1], v, where=where, path=(*path, k)) for k, v in value.items()}
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise SettingsError(
+        f'{where.line(path)}: "{".".join(path)}" wants {_words(hint)}, not {type(value).__name__}',
+        mend="change the value",
+    )
+
+
+def _words(hint: Any) -> str:
+    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+    if hint in names:
+        return names[hint]
+    if get_origin(hint) is tuple:
+        return "a list"
+    return "a table" if get_origin(hint) is Mapping or is_dataclass(hint) else "a value"
+
+
+def _replace(settings: Settings, **changes: Any) -> Settings:
+    return Settings(**{**{f.name: getattr(settings, f.name) for f in fields(Settings)}, **changes})
