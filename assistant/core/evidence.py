@@ -58,7 +58,7 @@ class MetricInfo:
 @dataclass(frozen=True, slots=True, eq=False)
 class MetricEvidence:
     """The answer to one metric query. `about` says in a few words what it measures; `dropped` counts series over
-    budget."""
+    budget. `role` and `unit` are those of `analysis.plan.PlannedQuery`, empty where nobody planned the query."""
 
     id: EvidenceId
     query: Query
@@ -68,6 +68,8 @@ class MetricEvidence:
     step: float
     series: tuple[Series, ...]
     dropped: int = 0
+    role: str = ""
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
