@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from assistant.core.alert import Alert, Rule
-from assistant.core.draft import Draft, ModelUse
+from assistant.core.draft import Draft, ModelUse, Written
 from assistant.core.evidence import Change, LogEvidence, MetricInfo, Series, Topology
 from assistant.core.incident import Incident
 from assistant.core.note import Note
-from assistant.core.prompt import Prompt
+from assistant.core.prompt import Context, Prompt
 from assistant.core.query import Matcher, Query
 from assistant.core.runbook import RunbookAnswer
 from assistant.core.time import Instant, Window
+from assistant.promptlog.record import Entry, Receipt
 
 
 @runtime_checkable
@@ -84,6 +85,24 @@ class Model(Protocol):
 
     def complete(self, prompt: Prompt) -> tuple[Draft, ModelUse]:
         """Raises ModelError (never anything else) and LogUnavailable when the log cannot take the request."""
+        ...
+
+
+class Writer(Protocol):
+    """Turns a context into checked prose, with a model or without; never raises for a model's sake."""
+
+    def __call__(self, context: Context) -> Written: ...
+
+
+class PromptLog(Protocol):
+    """Append-only and tamper-evident; see `assistant.promptlog`. What `append` returned is durable."""
+
+    def append(self, entry: Entry) -> Receipt:
+        """Raises LogUnavailable, and from then on always."""
+        ...
+
+    def checkpoint(self) -> str:
+        """The newest signed checkpoint, a C2SP signed note."""
         ...
 
 

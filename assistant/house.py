@@ -1,0 +1,52 @@
+"""Everything an investigation needs, as ports: built once by `assistant.bootstrap`, or of fakes by a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from assistant.core.query import Select
+from assistant.ports import AlertSource, ChangeSource, Clock, LogSource, MetricSource, PromptLog, RunbookIndex, Writer
+from redaction import FinalScanner, Redactor
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The four sources of one incident; what crosses them was redacted with that incident's redactor."""
+
+    alerts: AlertSource
+    metrics: MetricSource
+    logs: LogSource
+    changes: ChangeSource
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """Roles that configuration states, so that nothing needs guessing; see `[payments]` and `[loki.labels]`."""
+
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    approved: tuple[str, ...] = ()
+    log_labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """`sources` makes the sources of one incident around its redactor. `selects` names the metrics that a PromQL
+    expression reads (SourceMalformed where it does not parse). `facts` writes without a model, `draft` with one where
+    there is one. `actor` is who or what caused the work, as a pseudonym."""
+
+    redactor: Redactor
+    scanner: FinalScanner
+    sources: Callable[[Redactor], Sources]
+    runbooks: RunbookIndex
+    promptlog: PromptLog
+    facts: Writer
+    draft: Writer
+    clock: Clock
+    selects: Callable[[str], tuple[Select, ...]]
+    overrides: Overrides = field(default_factory=Overrides)
+    actor: str = "cli"
+    concurrency: int = 4
+    warnings: tuple[str, ...] = ()
