@@ -1,0 +1,156 @@
+"""The composition root: settings in, everything wired out. The only place that constructs adapters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.core.draft import Written
+from assistant.core.prompt import Context
+from assistant.core.time import Instant
+from assistant.house import House, Overrides, Sources
+from assistant.ports import Clock, Model, PromptLog, RunbookIndex, Writer
+from assistant.settings import Settings, quiet_telemetry
+from redaction import FinalScanner, Redactor
+
+if TYPE_CHECKING:
+    from assistant.sources.world import WorldSource
+
+
+@dataclass(frozen=True, slots=True)
+class SystemClock:
+    def now(self) -> Instant:
+        return Instant(time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class FixedClock:
+    """The moment at which a world stands still."""
+
+    at: Instant
+
+    def now(self) -> Instant:
+        return self.at
+
+
+def redactor_of(settings: Settings) -> Redactor:
+    """The redactor of the configured policy, else the shipped one. RedactionError names file and line."""
+    return Redactor.from_policy(Path(settings.redaction.policy)) if settings.redaction.policy else Redactor.default()
+
+
+def prompt_log(settings: Settings, scanner: FinalScanner) -> PromptLog:
+    """The configured prompt log, every byte that enters it looked at once more."""
+    from assistant.promptlog.open import open_configured
+
+    return open_configured(settings, last_look=partial(scanner.check, sink="promptlog"))
+
+
+def runbook_index(settings: Settings, redactor: Redactor) -> RunbookIndex:
+    """The team's own runbook folders and the shipped ones, by name and words; meaning where the store is open."""
+    from assistant.runbook_index.open import open_index
+
+    return open_index(
+        dirs=runbook_dirs(settings),
+        state=settings.state,
+        redactor=redactor,
+        url=settings.runbooks.url,
+        weights_dir=Path(settings.runbooks.weights_dir) if settings.runbooks.weights_dir else None,
+        dense=False,
+    )
+
+
+def runbook_dirs(settings: Settings) -> tuple[Path, ...]:
+    shipped = (Path(__file__).resolve().parent.parent / "runbooks",) if settings.runbooks.shipped else ()
+    return (*map(Path, settings.runbooks.dirs), *shipped)
+
+
+def overrides_of(settings: Settings) -> Overrides:
+    p = settings.payments
+    return Overrides(p.metrics, p.labels, p.fields, p.approved, settings.loki.labels)
+
+
+def writers(settings: Settings, log: PromptLog, scanner: FinalScanner, *, actor: str) -> tuple[Writer, Writer]:
+    """The writer without a model, and the one with it; the same where no model is configured."""
+    from assistant.drafting.writer import write_without_model
+
+    if not settings.model.url:
+        facts = partial(_plainly, write_without_model, reason="no model is configured")
+        return facts, facts
+    from assistant.drafting.draft import write
+    from assistant.drafting.model import ChatModel
+
+    model: Model = ChatModel.from_settings(settings.model, log=log, scanner=scanner, actor=actor)
+    facts = partial(_plainly, write_without_model, reason="facts first; the draft follows")
+    return facts, partial(write, model=model, scanner=scanner)
+
+
+def _plainly(write: Callable[..., Written], context: Context, *, reason: str) -> Written:
+    return write(context, reason=reason)
+
+
+def build(
+    settings: Settings,
+    sources: Callable[[Redactor], Sources],
+    *,
+    clock: Clock | None = None,
+    actor: str = "cli",
+    overrides: Overrides | None = None,
+) -> House:
+    """Everything wired around `sources`. Raises SettingsError, RedactionError or PromptLogError with the mend."""
+    from assistant.sources.promql_parse import metrics_of
+
+    quiet_telemetry()
+    scanner, redactor = FinalScanner(), redactor_of(settings)
+    log = prompt_log(settings, scanner)
+    facts, draft = writers(settings, log, scanner, actor=actor)
+    return House(
+        redactor=redactor,
+        scanner=scanner,
+        sources=sources,
+        runbooks=runbook_index(settings, redactor),
+        promptlog=log,
+        facts=facts,
+        draft=draft,
+        clock=clock or SystemClock(),
+        selects=metrics_of,
+        overrides=overrides or overrides_of(settings),
+        actor=actor,
+    )
+
+
+def open_world(path: Path, settings: Settings, *, actor: str = "cli") -> tuple[House, WorldSource]:
+    """A house around a recorded world, standing at the world's moment. WorldError names what is wrong with it."""
+    from assistant.sources.world import WorldSource
+
+    world = WorldSource.open(path, redactor_of(settings))
+    return build(settings, world_sources(world), clock=FixedClock(world.now), actor=actor), world
+
+
+def world_sources(world: WorldSource) -> Callable[[Redactor], Sources]:
+    """The world through the same ports as live sources, each incident with its own redactor."""
+
+    def of(redactor: Redactor) -> Sources:
+        mine = world.with_redactor(redactor)
+        return Sources(alerts=mine, metrics=mine, logs=mine, changes=mine)
+
+    return of
+
+
+def live_sources(settings: Settings) -> Callable[[Redactor], Sources]:
+    """The configured servers, through one read-only session each. A table without a url is a source that is absent."""
+    from assistant.sources.live import live
+
+    return partial(live, settings)
+
+
+def build_live(settings: Settings, *, actor: str = "serve") -> House:
+    """A house around the configured servers."""
+    return build(settings, live_sources(settings), actor=actor)
+
+
+def for_actor(house: House, actor: str) -> House:
+    return replace(house, actor=actor)

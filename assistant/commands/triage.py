@@ -1,0 +1,167 @@
+"""`payops triage` and `payops demo`: alerts in, note out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assistant.commands._shared import AsJson, Config, State, one_line, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from assistant.core.note import Note
+    from assistant.settings import Settings
+
+DEMO_WORLD = Path(__file__).resolve().parents[2] / "evals" / "worlds" / "first"
+
+
+def triage(
+    alerts: Annotated[Path | None, typer.Option(help="alerts as Alertmanager answers or posts them (JSON)")] = None,
+    world: Annotated[Path | None, typer.Option(help="a recorded world")] = None,
+    config: Config = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Alerts in, note out. With --world from a recording, with --alerts from the servers of payops.toml."""
+    from assistant.errors import UsageError
+
+    with one_line():
+        if (alerts is None) == (world is None):
+            raise UsageError("give either --alerts FILE or --world DIR", mend="payops triage --help shows both")
+        settings = _settings(config, state)
+        note = _of_world(world, settings, as_json) if world else _of_alerts(alerts, settings, as_json)  # type: ignore[arg-type]
+        _print(note, as_json)
+
+
+def demo(
+    world: Annotated[Path, typer.Argument(help="a recorded world")] = DEMO_WORLD,
+    serve: Annotated[bool, typer.Option("--serve", help="keep the console open on loopback")] = False,
+    port: Annotated[int, typer.Option(help="port of the console; 0 takes a free one")] = 0,
+    config: Config = None,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn a recorded payment incident into a note. No account, key or server; nothing leaves this machine."""
+    with one_line():
+        settings = _settings(config, state)
+        note = _of_world(world, settings, as_json)
+        _print(note, as_json)
+        if serve:
+            from assistant.commands.console import serve_note
+
+            serve_note(note, settings, port=port)
+        elif not as_json:
+            _next(settings)
+
+
+def _settings(config: Path | None, state: Path | None) -> Settings:
+    from assistant.settings import load_settings
+
+    return load_settings(config, state=state)
+
+
+def _of_world(path: Path, settings: Settings, quiet: bool) -> Note:
+    from assistant.bootstrap import open_world
+    from assistant.core.evidence import Gap
+    from assistant.errors import SourceError, WorldError
+    from assistant.incidents import incident_of, together
+    from assistant.investigate import investigate
+    from assistant.records import received
+
+    with _telling(quiet) as tell:
+        tell("opening the world")
+        house, source = open_world(path, settings)
+        gaps: tuple[Gap, ...] = ()
+        try:
+            rules = source.rules()
+        except SourceError as error:
+            rules, gaps = (), (Gap(error.source, error.message),)
+        try:
+            alerts = together(source.alerts(), rules)
+        except SourceError as error:
+            raise WorldError(f"{path}: no alerts to look into: {error.message}", mend="add alerts.json") from None
+        incident = incident_of(alerts, rules, now=source.now)
+        received(incident, house)
+        note = investigate(incident, house, tell=tell)
+        return _with_gaps(note, gaps)
+
+
+def _of_alerts(path: Path, settings: Settings, quiet: bool) -> Note:
+    from assistant.bootstrap import build_live
+    from assistant.core.evidence import Gap
+    from assistant.errors import AlertError, SourceError
+    from assistant.incidents import incident_of, together
+    from assistant.investigate import investigate
+    from assistant.records import received
+    from assistant.sources.alertmanager import parse_alerts
+
+    with _telling(quiet) as tell:
+        tell("reading the alerts")
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise AlertError(f"{path}: {error.strerror}", mend="check the path") from None
+        house = build_live(settings, actor="cli")
+        found = parse_alerts(data, house.redactor)
+        gaps: tuple[Gap, ...] = ()
+        try:
+            rules = house.sources(house.redactor).alerts.rules()
+        except SourceError as error:
+            rules, gaps = (), (Gap(error.source, error.message),)
+        chosen = together(found, rules)
+        if not chosen:
+            raise AlertError(f"{path}: holds no alert", mend="give what Alertmanager answers or posts")
+        incident = incident_of(chosen, rules, now=house.clock.now())
+        received(incident, house)
+        return _with_gaps(investigate(incident, house, tell=tell), gaps)
+
+
+def _with_gaps(note: Note, gaps: tuple[object, ...]) -> Note:
+    from dataclasses import replace
+
+    return replace(note, gaps=(*gaps, *(g for g in note.gaps if g not in gaps)))  # type: ignore[arg-type]
+
+
+@contextmanager
+def _telling(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Progress on standard error: a spinner with the stage for people, nothing for machines."""
+    if quiet:
+        yield lambda stage: None
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("starting") as status:
+        yield lambda stage: status.update(stage)
+
+
+def _print(note: Note, as_json: bool) -> None:
+    if as_json:
+        from assistant.core.note_json import note_to_json
+
+        print_json(note_to_json(note))
+        return
+    from assistant.render.terminal import show
+
+    show(note, _console())
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _next(settings: Settings) -> None:
+    state = f" --state {settings.state}" if str(settings.state) != ".state" else ""
+    _console().print(
+        f"\npayops log show --last{state}   the record behind this note"
+        f"\npayops log verify{state}        check the whole log"
+        "\nmake console                    the same incident in the web console",
+        style="dim",
+    )
