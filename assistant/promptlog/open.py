@@ -1,0 +1,173 @@
+"""From settings to an open log, and the checks at the start.
+
+At every start: the log must be at least as long as, and consistent with, the last checkpoint held elsewhere (a
+damaged WAL opens shorter without a word, and a restored old copy looks healthy). A request that a killed process left
+without an answer is closed by `llm.unknown_outcome`: whether its bytes left is not known, and the log says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from assistant.errors import LogInconsistent, PromptLogError
+from assistant.promptlog.checkpoint import open_checkpoint
+from assistant.promptlog.keys import Keys, load_keys
+from assistant.promptlog.log import LastLook, Log, Segments, no_segments, utc_now
+from assistant.promptlog.record import Entry, Event, Outcome, Value
+from assistant.promptlog.sqlite import FILE, SqliteStore
+from assistant.promptlog.store import Store
+
+
+def open_log(
+    url_or_dir: str | Path,
+    *,
+    keys: Keys,
+    last_look: LastLook,
+    origin: str,
+    clock: Callable[[], datetime] = utc_now,
+    outside: Sequence[str] = (),
+    segments: Segments = no_segments,
+    service: str = "",
+) -> Log:
+    """Open (or begin) the log in a folder or at a `postgresql://` URL.
+
+    `outside`: signed notes held elsewhere, compared before anything is written. `service` names a long-lived writer
+    ("payops serve"): it closes requests left open by dead processes and records `log.open` and `log.close`. A tool
+    that only reads and records that it read passes none. Raises LogInconsistent, LogUnavailable, LogKeyMissing;
+    nothing is left open then.
+    """
+    keys.active_body  # noqa: B018  a log without a body key must not begin
+    store = open_store(url_or_dir)
+    log: Log | None = None
+    try:
+        log = Log(store, keys=keys, last_look=last_look, origin=origin, clock=clock, segments=segments)
+        check_start(log, outside)
+        if service:
+            close_left_requests(log, actor=service)
+            _announce(log, service, checked=len(outside))
+    except BaseException:
+        (log or store).close()
+        raise
+    return log
+
+
+def open_store(url_or_dir: str | Path) -> Store:
+    if str(url_or_dir).startswith(("postgresql://", "postgres://")):
+        from assistant.promptlog.postgres import PostgresStore
+
+        return PostgresStore(str(url_or_dir))
+    return SqliteStore(Path(url_or_dir))
+
+
+def check_start(log: Log, outside: Sequence[str]) -> None:
+    """LogInconsistent unless the log extends every checkpoint held elsewhere (and the last that it signed itself).
+
+    A checkpoint by a key that we do not know is refused as well: it may be of the key that somebody replaced.
+    """
+    mend = "do not go on: keep this log as it is, and see what `payops log verify` says"
+    own = log.store.last_signed()
+    for note in (*outside, *([own.note] if own else [])):
+        try:
+            head = open_checkpoint(note, origin=log.origin, trusted=log.keys.verifiers()).checkpoint
+        except LogInconsistent as fault:
+            if own and note is own.note and not log.keys.verifiers():
+                continue
+            raise LogInconsistent(fault.message, mend=mend) from None
+        if head.size > log.size():
+            raise LogInconsistent(
+                f"the prompt log holds {log.size()} records, a checkpoint covers {head.size}", mend=mend
+            )
+        if log.root(head.size) != head.root:
+            raise LogInconsistent(f"the prompt log does not extend its checkpoint over {head.size} records", mend=mend)
+
+
+def close_left_requests(log: Log, *, actor: str) -> int:
+    """Append `llm.unknown_outcome` for each request whose process is dead; how many there were."""
+    left = [row for row in log.store.open_requests() if not log.store.run_alive(row.run)]
+    for row in left:
+        log.append(
+            Entry(
+                event=Event.LLM_UNKNOWN_OUTCOME,
+                actor=actor,
+                outcome=Outcome.UNKNOWN,
+                resource=f"record:{row.id}",
+                incident=row.incident,
+                correlation=row.correlation,
+                facts={"request": row.id, "request_index": row.index, "run": row.run},
+            )
+        )
+    return len(left)
+
+
+def _announce(log: Log, service: str, *, checked: int) -> None:
+    facts: dict[str, Value] = {"run": log.run, "outside_checkpoints": checked, "size": log.size()}
+    log.announce(
+        Entry(event=Event.LOG_OPEN, actor=service, facts=facts),
+        closed=Entry(event=Event.LOG_CLOSE, actor=service, facts={"run": log.run}),
+    )
+
+
+class LogSettings(Protocol):
+    """What this room needs of `assistant.settings.Settings`."""
+
+    @property
+    def state(self) -> Path: ...
+
+    @property
+    def log(self) -> Any:
+        """The table `[log]`."""
+
+
+def open_configured(
+    settings: LogSettings, *, last_look: LastLook, service: str = "payops", clock: Callable[[], datetime] = utc_now
+) -> Log:
+    """The log of these settings. A log that exists never gets new default keys: a missing one is named instead."""
+    log = settings.log
+    return open_log(
+        log.url or settings.state,
+        keys=configured_keys(settings),
+        last_look=last_look,
+        origin=log.origin,
+        clock=clock,
+        outside=outside_notes(settings),
+        service=service,
+    )
+
+
+def configured_keys(settings: LogSettings) -> Keys:
+    """Key places of `[log]`: a file, else a command, else the default files."""
+    log = settings.log
+    return load_keys(
+        origin=log.origin,
+        state=settings.state,
+        signing=key_place(log.signing_key_file, log.signing_key_command),
+        body=key_place(log.body_key_file, log.body_key_command),
+        create=bool(log.url) or not (settings.state / FILE).exists(),
+    )
+
+
+def key_place(file: str, command: str) -> str:
+    """`file:…` or `command:…` as `keys` reads it; a command that starts with `signer:` keeps the key to itself."""
+    if file:
+        return f"file:{file}"
+    return command if not command or command.startswith("signer:") else f"command:{command}"
+
+
+def outside_notes(settings: LogSettings) -> tuple[str, ...]:
+    """The newest checkpoint of `[log] outside_checkpoint`, if one is set. A file that is set must be there."""
+    path = settings.log.outside_checkpoint
+    if not path:
+        return ()
+    return (read_note(Path(path)),)
+
+
+def read_note(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise PromptLogError(
+            f"the checkpoint {path} cannot be read ({type(fault).__name__})", mend="see [log] outside_checkpoint"
+        ) from None
