@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,9 +10,8 @@ import requests
 
 from assistant.core.alert import frozen
 from assistant.core.evidence import Series
-from assistant.core.query import Increase, Matcher, Max, Quantile, Query, Rate, Ratio, Select, Sum, TopK
+from assistant.core.query import Increase, Matcher, Max, Quantile, Query, Rate, Ratio, Select, Sum
 from assistant.core.time import Instant, Window
-from assistant.errors import SourceMalformed
 from assistant.sources.evaluate import Samples, evaluate
 from assistant.sources.promql import render
 from tests.sources.servers import needs, prometheus
