@@ -1,0 +1,139 @@
+"""The grounding checker: a draft and its context in; what may be said, and what was struck and why, out. Pure.
+
+A claim stands only if its ids exist and everything it says occurs in the text of that evidence; see `rules`. The
+verdict is the analyst's: a draft may argue it down with a reason that passes the same rules, never up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from assistant.core.draft import Claim, Draft, Struck
+from assistant.core.evidence import Evidence, EvidenceId
+from assistant.core.hypothesis import Hypothesis
+from assistant.core.prompt import Context
+from assistant.drafting.figures import quantities
+from assistant.drafting.names import ordinary
+from assistant.drafting.rules import RULES, Known, Statement
+
+STRIKES_ALLOWED = 0.4
+MAX_CLAIMS = 12
+_UNPOINTED = {"evidence"}
+_LOWER = {"confirmed": "likely", "likely": "inconclusive", "inconclusive": "inconclusive"}
+
+
+def evidence_of(context: Context) -> tuple[Evidence, ...]:
+    """The context's evidence, with each runbook passage that is not yet among it as `R1`, `R2`, …"""
+    taken = {e.id for e in context.evidence}
+    texts = {e.text.text for e in context.evidence if e.kind == "runbook"}
+    passages = [p for p in context.passages if p.text.text not in texts]
+    free = (i for i in (f"R{n}" for n in range(1, 1000)) if i not in taken)
+    made = [
+        Evidence(EvidenceId(i), "runbook", p.path, context.incident.window, p.text, link=p.id)
+        for i, p in zip(free, passages, strict=False)
+    ]
+    return (*context.evidence, *made)
+
+
+def known(context: Context) -> Known:
+    """What the rules compare with, worked out once for a context."""
+    evidence = evidence_of(context)
+    texts = {str(e.id): e.text.text for e in evidence}
+    first = context.hypotheses[0] if context.hypotheses else None
+    return Known(
+        texts=texts,
+        figures={i: quantities(text) for i, text in texts.items()},
+        entities=_entities(context),
+        leading=_leading(context),
+        verdict=first.verdict if first else None,
+        health=context.findings.health,
+        quotes=tuple(t.text for t in context.next_steps),
+    )
+
+
+def check(draft: Draft, context: Context) -> tuple[Draft, tuple[Struck, ...]]:
+    """The draft without what its evidence does not carry, and what was struck in the order of the draft.
+
+    A title that fails becomes "" and an argument that fails is dropped; both are counted as struck.
+    """
+    facts, struck = known(context), list[Struck]()
+    everything = tuple(facts.texts)
+    title = _text(draft.title, everything, "title", facts, struck)
+    sections = {
+        name: _section(getattr(draft, name), name, facts, struck) for name in ("summary", "cause", "next_steps")
+    }
+    not_known = tuple(t for t in draft.not_known[:MAX_CLAIMS] if _text(t, everything, "not_known", facts, struck))
+    argued = _text(draft.argued_down, everything, "argued_down", facts, struck) if draft.argued_down else ""
+    return Draft(title=title, **sections, not_known=not_known, argued_down=argued), tuple(struck)
+
+
+def carries(claim: Claim, facts: Known, *, section: str = "summary") -> bool:
+    """Whether `claim` would stand in that section."""
+    return _fault(claim, section, facts) is None
+
+
+def claims(draft: Draft) -> int:
+    """How many statements the checker looked at in `draft`."""
+    parts = (draft.summary, draft.cause, draft.next_steps, draft.not_known)
+    return sum(map(len, parts)) + bool(draft.title) + bool(draft.argued_down)
+
+
+def too_many(struck: tuple[Struck, ...], of: Draft, left: Draft) -> bool:
+    """Whether a model that lost this much is not worth listening to: over 40 % struck, or no summary left."""
+    return len(struck) > STRIKES_ALLOWED * max(claims(of), 1) or not left.summary
+
+
+def argued_down(hypotheses: tuple[Hypothesis, ...], draft: Draft) -> tuple[Hypothesis, ...]:
+    """The hypotheses with the leading verdict one step lower where the draft gave a reason that passed the checks."""
+    if not draft.argued_down or not hypotheses:
+        return hypotheses
+    first = hypotheses[0]
+    return (replace(first, verdict=_LOWER[first.verdict]), *hypotheses[1:])
+
+
+def _section(said: Iterable[Claim], section: str, facts: Known, struck: list[Struck]) -> tuple[Claim, ...]:
+    kept: list[Claim] = []
+    for claim in said:
+        fault = Struck(claim, "length", "more claims than a note holds") if len(kept) >= MAX_CLAIMS else None
+        fault = fault or _fault(claim, section, facts)
+        if fault is None:
+            kept.append(claim)
+        else:
+            struck.append(fault)
+    return tuple(kept)
+
+
+def _text(text: str, ids: tuple[str, ...], section: str, facts: Known, struck: list[Struck]) -> str:
+    fault = _fault(Claim(text, tuple(EvidenceId(i) for i in ids)), section, facts, skip=_UNPOINTED)
+    if fault is not None:
+        struck.append(replace(fault, claim=Claim(text, ())))
+        return ""
+    return text
+
+
+def _fault(claim: Claim, section: str, facts: Known, *, skip: Iterable[str] = ()) -> Struck | None:
+    statement = Statement(claim.text, tuple(claim.evidence), section)
+    for name, rule in RULES:
+        if name not in skip and (detail := rule(statement, facts)):
+            return Struck(claim, name, detail)
+    return None
+
+
+def _entities(context: Context) -> frozenset[str]:
+    """Things in the world that this incident knows by name; ordinary words are left out, or prose could not be."""
+    found = {h.entity for h in context.hypotheses} | {h.change for h in context.hypotheses}
+    found |= {s.entity for s in context.findings.shifts}
+    found |= {v for d in context.findings.dimensions for v in d.labels.values()}
+    found |= {p.service for p in context.findings.patterns}
+    found |= {x for c in context.findings.changes for x in (c.change_id, c.service)}
+    return frozenset(e for e in found if len(e) >= 2 and e.casefold() not in ordinary())
+
+
+def _leading(context: Context) -> frozenset[str]:
+    """What may be called the cause: the first hypothesis, and any other that is confirmed (two faults at once), each
+    with its change and the service that was changed."""
+    own = [h for i, h in enumerate(context.hypotheses) if i == 0 or h.verdict == "confirmed"]
+    found = {x for h in own for x in (h.entity, h.change) if x}
+    found |= {c.service for c in context.findings.changes if c.change_id in {h.change for h in own}}
+    return frozenset(x.casefold() for x in found)

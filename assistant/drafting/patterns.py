@@ -1,0 +1,148 @@
+"""The wordings that the rules look for: blame, doubt, certainty, "it is over", orders, bait. Data, and how it is read.
+
+Each list is one phrase a line or words in a row; they are regular expressions, matched case-insensitively.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+def _any(phrases: str, *, before: str = r"\b(?:", after: str = r")\b") -> re.Pattern[str]:
+    return re.compile(before + "|".join(p.strip() for p in phrases.strip().splitlines()) + after, re.IGNORECASE)
+
+
+CAUSE_AFTER = _any(r"""
+    caused by
+    due to
+    because(?: of)?
+    (?:root )?cause (?:is|was|lies)
+    result(?:s|ed|ing)? (?:of|from)
+    stem(?:s|med|ming)? from
+    trac(?:es|ed) (?:back )?to
+    originat\w+ (?:in|from|at|with)
+    attribut\w+ to
+    fault of
+    (?:start|began|begin|lie|lies|lay)\w* (?:in|with|at)
+    culprit (?:is|was)
+    triggered by
+    blamed? (?:on|for)?
+    brought down by
+    source of the
+    driven by
+    thanks to
+    owing to
+    points? (?:to|at)
+    """)
+CAUSE_BEFORE = _any(r"""
+    (?:has |had |have )?(?:caus(?:es|ed|ing)|trigger(?:s|ed|ing)|broke|breaks|brought down|took down|led to|leads to)
+    (?:is|was|are|were|being) (?:the )?(?:\w+ ){0,3}(?:cause|culprit|origin|source|trigger|responsible)
+    (?:is|was|are|were) (?:\w+ ){0,2}(?:to blame|at fault)
+    """)
+NEGATED = _any(
+    r"""
+    not|no|never|neither|nor|without|cannot
+    rather than
+    rules? out
+    ruled out
+    innocent
+    unlikely
+    \w+n't
+    """
+)
+HEDGED = _any(r"""
+    likely|probabl[ey]|possibl[ey]|possible|may|might|could|suspected|suspects?|candidate|suggests?|appears?|seems?
+    consistent with
+    hypothes[ie]s|unclear|unknown|unsettled|inconclusive|cannot|whether|unconfirmed
+    not settled
+    points? (?:to|at)
+    """)
+CERTAIN = _any(r"""
+    confirm(?:s|ed)|certain(?:ly)?|definite(?:ly)?|prove[sdn]?|proven|undoubtedly|clearly|conclusive(?:ly)?|guaranteed
+    without (?:a )?doubt
+    beyond doubt
+    known to be
+    strong evidence
+    unquestionabl[ey]
+    100 ?%? sure
+    """)
+UNCERTAIN = _any(
+    r"""
+    not
+    un
+    never
+    cannot be
+    yet to be
+    nothing
+    """,
+    after=r")\s?(?:yet |been |be )?(?:confirm|certain|prove|conclusive)",
+)
+OVER = _any(r"""
+    (?:already )?(?:resolved|mitigated|fixed|recovered|remediated|restored)
+    back to normal
+    false (?:alarm|positive|alert)
+    nothing (?:is )?wrong
+    no (?:further )?(?:action|impact|customer impact)
+    no longer (?:an issue|failing)
+    can be ignored
+    safe to (?:ignore|close)
+    ignore (?:this|the|it)
+    stand down
+    all clear
+    self-?heal\w*
+    test alert
+    drill
+    expected behaviou?r
+    (?:close|silence|acknowledge|suppress|downgrade) (?:this|the|it)
+    """)
+NOT_OVER = re.compile(
+    r"\b(?:not|never|isn't|hasn't|yet|until|whether|when|once|if|un)\b[^.]{0,30}$",
+    re.IGNORECASE,
+)
+BAIT = _any(
+    r"""
+    ignore (?:all|any|the|previous|prior)
+    disregard
+    system prompt
+    as an ai
+    language model
+    instruction
+    jailbreak
+    developer mode
+    password|passphrase|credential|secret
+    api[_ -]?key
+    access token
+    """,
+    after=r")s?\b",
+)
+
+_VERBS = """
+    restart reboot roll.?back revert redeploy deploy scale delete drop truncate purge flush kill terminate disable
+    enable fail.?over switch reroute re-route route drain cordon evict patch upgrade downgrade rotate revoke reset wipe remove
+    uninstall install execute run apply push merge refund capture void settle transfer whitelist allowlist blocklist
+    unblock block bypass override toggle turn.on turn.off shut.?down stop start modify change edit update write insert
+    create grant increase decrease raise lower retry replay resend resubmit send post forward email download upload
+    click visit open paste type disclose reveal print ignore silence mute acknowledge close
+    """
+_GERUNDS = """
+    restarting rebooting rolling.back reverting redeploying deploying scaling deleting dropping truncating purging
+    flushing killing terminating disabling enabling failing.over switching rerouting re-routing draining patching
+    rotating revoking resetting wiping removing executing running applying refunding bypassing overriding silencing
+    ignoring closing sending
+    """
+_TOOLS = (
+    r"kubectl|helm|systemctl|docker|psql|curl|wget|ssh|sudo|rm -|chmod|terraform|ansible|aws |gcloud|az |drop table|"
+    r"delete from|update \w+ set|insert into"
+)
+_BEFORE_VERB = (
+    r"then|and|please|now|immediately|simply|just|you|we|to|should|must|can|could|need to|have to|let us|let's|"
+    r"action:|step \d+:?|\d+[.)]"
+)
+_ADVISED = r"consider|recommend(?:ed)?|suggest(?:ed)?|advise[sd]?|try|by|start|begin|requires?|worth"
+MUTATES = re.compile(
+    rf"(?:^|[.;:!?,]\s+|\b(?:{_BEFORE_VERB})\s+)(?:(?:immediately|now|please|simply|just|manually|also)\s+)*"
+    rf"(?:{'|'.join(_VERBS.split())})\b(?!\s+(?:rates?|of|is|was|in)\b)"
+    rf"|(?:^|[.;:]\s+|\b(?:{_ADVISED})\s+)(?:{'|'.join(_GERUNDS.split())})\b"
+    rf"|\b(?:{_TOOLS})\b",
+    re.IGNORECASE,
+)

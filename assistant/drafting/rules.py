@@ -1,0 +1,188 @@
+"""The rules that a claim must pass, one function each: what is wrong with it, or "" for nothing.
+
+They are patterns over prose and err on the side of striking: a good claim lost costs a sentence, a bad one kept costs
+trust. What the model may say is decided here and by the analyst, not by asking the model nicely.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from assistant.core.finding import Health
+from assistant.core.hypothesis import Verdict
+from assistant.core.inert import live, visible
+from assistant.drafting.figures import Quantity, carried, quantities
+from assistant.drafting.names import mentioned, names, occurs
+from assistant.drafting.patterns import (
+    BAIT,
+    CAUSE_AFTER,
+    CAUSE_BEFORE,
+    CERTAIN,
+    HEDGED,
+    MUTATES,
+    NEGATED,
+    NOT_OVER,
+    OVER,
+    UNCERTAIN,
+)
+
+MAX_CHARACTERS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the rules compare with. `texts` and `figures` by evidence id; `entities` are all that the incident knows,
+    `leading` those that may be called the cause; `quotes` are runbook sentences, which people may be shown as is."""
+
+    texts: dict[str, str]
+    figures: dict[str, tuple[Quantity, ...]]
+    entities: frozenset[str]
+    leading: frozenset[str]
+    verdict: Verdict | None
+    health: Health
+    quotes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A claim as the rules see it: its text, the ids it points at, and where in the draft it stands."""
+
+    text: str
+    evidence: tuple[str, ...]
+    section: str
+
+
+Rule = Callable[[Statement, Known], str]
+
+
+def shape(s: Statement, known: Known) -> str:
+    """Plain prose of a sane length."""
+    if not s.text.strip():
+        return "empty"
+    if len(s.text) > MAX_CHARACTERS:
+        return f"longer than {MAX_CHARACTERS} characters"
+    if visible(s.text) != s.text or "\n" in s.text.strip():
+        return "hidden characters or line breaks"
+    return ""
+
+
+def pointed(s: Statement, known: Known) -> str:
+    """Ids there are, and all of them known."""
+    if not s.evidence:
+        return "no evidence id"
+    unknown = [i for i in s.evidence if i not in known.texts]
+    return f"unknown evidence id: {len(unknown)}" if unknown else ""
+
+
+def inert_text(s: Statement, known: Known) -> str:
+    """No link, mention, image or markup."""
+    found = live(s.text)
+    return f"link, mention or markup: {len(found)}" if found else ""
+
+
+def figures_carried(s: Statement, known: Known) -> str:
+    """Every quantity stands in the evidence pointed at."""
+    seen = [q for i in s.evidence for q in known.figures.get(i, ())]
+    lost = [q for q in quantities(_without_ids(s.text, s.evidence)) if not carried(q, seen)]
+    return f"{len(lost)} figure(s) not in the evidence" if lost else ""
+
+
+def names_carried(s: Statement, known: Known) -> str:
+    """Every service, issuer, hash, token and quotation stands in the evidence pointed at."""
+    text = " \n ".join(known.texts.get(i, "") for i in s.evidence)
+    said = (*names(_without_ids(s.text, s.evidence)), *mentioned(s.text, known.entities))
+    lost = {n for n in said if not occurs(n, text)}
+    return f"{len(lost)} name(s) not in the evidence" if lost else ""
+
+
+def victim_as_cause(s: Statement, known: Known) -> str:
+    """Only what the analyst ranks first may be called the cause; a denial may name others."""
+    for sentence in _sentences(s.text):
+        denied = NEGATED.search(sentence) is not None
+        blamed = [e.casefold() in known.leading for e in _blamed(sentence, known.entities)]
+        if not all(blamed) and not denied:
+            return "another entity is called the cause"
+        if any(blamed) and denied and s.section != "argued_down":
+            return "denies the analyst's cause outside of arguing it down"
+    if s.section == "cause" and not NEGATED.search(s.text):
+        named = mentioned(s.text, known.entities)
+        if named and not any(e.casefold() in known.leading for e in named):
+            return "the cause is about another entity"
+    return ""
+
+
+def verdict_kept(s: Statement, known: Known) -> str:
+    """The verdict is the analyst's: prose may not be surer than it."""
+    if known.verdict == "confirmed" or s.section not in ("summary", "cause", "title"):
+        return ""
+    if CERTAIN.search(s.text) and not UNCERTAIN.search(s.text):
+        return "surer than the verdict"
+    for sentence in _sentences(s.text):
+        causal = CAUSE_AFTER.search(sentence) or CAUSE_BEFORE.search(sentence)
+        if causal and not HEDGED.search(sentence) and not NEGATED.search(sentence):
+            return "a cause without the verdict's doubt"
+    return ""
+
+
+def still_wrong(s: Statement, known: Known) -> str:
+    """Not over before the analyst says so."""
+    if known.health in ("healthy", "recovered"):
+        return ""
+    found = OVER.search(s.text)
+    return "says it is over or harmless" if found and not NOT_OVER.search(s.text[: found.start()]) else ""
+
+
+def changes_nothing(s: Statement, known: Known) -> str:
+    """No instruction that would change a system, unless quoted from a runbook word for word."""
+    if _squeeze(s.text) in {_squeeze(q) for q in known.quotes}:
+        return ""
+    return "an instruction that changes something" if MUTATES.search(s.text) else ""
+
+
+def no_bait(s: Statement, known: Known) -> str:
+    """Prose about prompts, instructions or secrets is not about the incident."""
+    return "about instructions or secrets" if BAIT.search(s.text) else ""
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("shape", shape),
+    ("evidence", pointed),
+    ("inert", inert_text),
+    ("figures", figures_carried),
+    ("names", names_carried),
+    ("cause", victim_as_cause),
+    ("verdict", verdict_kept),
+    ("health", still_wrong),
+    ("read-only", changes_nothing),
+    ("bait", no_bait),
+)
+
+
+def _blamed(sentence: str, entities: frozenset[str]) -> tuple[str, ...]:
+    """Entities in the place of the cause: the first one after "caused by", the last one before "is the cause"."""
+    found = []
+    for match in CAUSE_AFTER.finditer(sentence):
+        after = mentioned(sentence[match.end() :], entities)
+        found += sorted(after, key=lambda e: sentence.lower().find(e.lower(), match.end()))[:1]
+    for match in CAUSE_BEFORE.finditer(sentence):
+        before = mentioned(sentence[: match.start()], entities)
+        found += sorted(before, key=lambda e: sentence[: match.start()].lower().rfind(e.lower()))[-1:]
+    return tuple(found)
+
+
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[.!?;])\s+", text)
+
+
+def _squeeze(text: str) -> str:
+    return " ".join(text.casefold().split()).rstrip(".")
+
+
+def _without_ids(text: str, ids: tuple[str, ...]) -> str:
+    """`text` without the bracketed ids that a model likes to repeat in prose."""
+    if not ids:
+        return text
+    one = "|".join(re.escape(i) for i in ids)
+    return re.sub(rf"[\[(]\s*(?:{one})(?:\s*[,;]\s*(?:{one}))*\s*[\])]|\b(?:{one})\b", " ", text)

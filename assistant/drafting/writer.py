@@ -1,0 +1,222 @@
+"""The note's prose without a model: the analyst's findings as sentences, in the layout that a model's draft has.
+
+Each sentence is built from values, then pointed at the evidence whose text carries its figures; a figure that no
+evidence carries is left out rather than said. What telemetry or a runbook contributes is made inert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from assistant.core.draft import Claim, Draft, Written
+from assistant.core.finding import Dimension, Findings, Impact, LogPattern, Shift
+from assistant.core.hypothesis import Hypothesis
+from assistant.core.inert import inert
+from assistant.core.prompt import Context
+from assistant.core.time import clock
+from assistant.drafting.check import known
+from assistant.drafting.pointing import claim, cut, point
+from assistant.drafting.rules import Known
+
+_LEADS = {"confirmed": "Strong evidence", "likely": "Likely", "inconclusive": "Not settled, but possible"}
+_TITLES = {"confirmed": "", "likely": " (likely)"}
+
+
+def write_without_model(context: Context, *, reason: str) -> Written:
+    """The deterministic draft, from whatever there is; `reason` says in words of ours why no model wrote it."""
+    facts = known(context)
+    draft = Draft(
+        title=title(context),
+        summary=_present(_summary(context, facts)),
+        cause=_present(_cause(context, facts)),
+        next_steps=_present(_next_steps(context, facts)),
+        not_known=_not_known(context),
+    )
+    return Written(draft, model=None, without_model=reason)
+
+
+def title(context: Context) -> str:
+    """What it is, in one line without figures."""
+    alert = context.incident.alerts[0].name if context.incident.alerts else "Question"
+    if context.findings.health in ("healthy", "recovered"):
+        over = "Nothing wrong now" if context.findings.health == "healthy" else "Recovered"
+        return cut(inert(f"{over}: {alert}"), 120)
+    first = context.hypotheses[0] if context.hypotheses else None
+    if first is None or first.verdict == "inconclusive":
+        return cut(inert(f"{alert}: cause not settled"), 120)
+    return cut(inert(f"{_capital(_subject(first))}: {_words(first.kind)}{_TITLES[first.verdict]}"), 120)
+
+
+def _summary(context: Context, facts: Known) -> Iterator[Claim | None]:
+    findings, alerts = context.findings, [e.id for e in context.evidence if e.kind == "alert"]
+    if findings.health == "healthy":
+        yield claim(["Nothing is wrong now: what was measured is as usual."], _measured(findings) or alerts, facts)
+    elif findings.health == "recovered":
+        yield claim(["It has recovered: what moved is back to its usual value."], _measured(findings) or alerts, facts)
+    told = _money(findings, facts)
+    yield told
+    if told is None and findings.health not in ("healthy", "recovered"):
+        yield claim(_alerting(context), alerts or facts.texts, facts)
+    for dimension in findings.dimensions[:1]:
+        yield claim(_where(dimension), [dimension.evidence], facts)
+    shown = set(told.evidence) if told else set[str]()
+    for shift in [s for s in findings.shifts if s.evidence not in shown][: 2 if told else 3]:
+        yield claim(_moved(shift), [shift.evidence], facts)
+    for pattern in findings.patterns[:1]:
+        yield claim(_logged(pattern), [pattern.evidence], facts)
+
+
+def _money(findings: Findings, facts: Known) -> Claim | None:
+    """One sentence in card and money terms: the rate, since when, what was lost, what it is worth."""
+    impact = findings.impact
+    if impact is None or impact.lost <= 0:
+        return None
+    parts = [p for options in _impact_parts(impact) if (p := _carried(options, impact.evidence, facts))]
+    if not parts:
+        return None
+    since = _carried(_since(findings), impact.evidence, facts)
+    sentence = _capital(" ".join([parts[0], since]).strip()) + "".join(f", {p}" for p in parts[1:]) + "."
+    return claim([sentence], impact.evidence, facts)
+
+
+def _impact_parts(impact: Impact) -> Iterator[list[str]]:
+    usual, seen = impact.usual_rate, impact.seen_rate
+    yield [f"the approval rate fell from {_percent(usual, d)} to {_percent(seen, d)}" for d in (1, 0, 2)]
+    yield [f"about {impact.lost:,.{d}f} authorisations lost" for d in (0, 1)]
+    if impact.amounts:
+        yield [f"{' and '.join(f'{c} {a:,.{d}f}' for c, a in sorted(impact.amounts.items()))} at risk" for d in (0, 2)]
+    if impact.customers:
+        yield [f"{impact.customers:,.0f} customers affected"]
+
+
+def _since(findings: Findings) -> list[str]:
+    if findings.onset is None:
+        return []
+    at = clock(findings.onset.at)
+    return [f"since {at}", f"since {at[:5]}"]
+
+
+def _alerting(context: Context) -> Iterator[str]:
+    alerts = [a for a in context.incident.alerts if a.status == "firing"] or list(context.incident.alerts)
+    for alert in alerts[:1]:
+        said = alert.annotations.get("summary") or alert.annotations.get("description")
+        if said:
+            yield f"{alert.name} fires: {said.text}"
+        yield f"{alert.name} fires, and nothing that was measured says what it costs."
+    yield "What is wrong cannot be said from what could be read."
+
+
+def _where(dimension: Dimension) -> Iterator[str]:
+    where = " and ".join(f"{name} {value}" for name, value in dimension.labels.items())
+    for d in (0, 1):
+        share = _percent(dimension.share, d)
+        for e in (1, 0, 2):
+            rates = f"usually {_percent(dimension.usual, e)}, now {_percent(dimension.seen, e)}"
+            yield f"{_capital(where)} carries {share} of the loss: {rates}."
+        yield f"{_capital(where)} carries {share} of the loss."
+    yield f"{_capital(where)} carries most of the loss."
+
+
+def _moved(shift: Shift) -> Iterator[str]:
+    what = shift.what if not shift.entity or shift.entity in shift.what else f"{shift.what} of {shift.entity}"
+    for d in (1, 2, 0, 3):
+        yield f"{_capital(what)}: {_value(shift.seen, shift.unit, d)}, usually {_value(shift.usual, shift.unit, d)}."
+    yield f"{_capital(what)} is not as usual."
+
+
+def _logged(pattern: LogPattern) -> Iterator[str]:
+    lead = f"{'New' if pattern.new else 'More than usual'} in the logs of {pattern.service}"
+    for since in (f", first at {clock(pattern.first_seen)}", f", first at {clock(pattern.first_seen)[:5]}", ""):
+        yield f"{lead}: {pattern.example or pattern.template} ({pattern.count:,} lines{since})."
+    yield f"{lead}: {pattern.example or pattern.template}."
+
+
+def _cause(context: Context, facts: Known) -> Iterator[Claim | None]:
+    if context.findings.health == "healthy" or not context.hypotheses:
+        if context.findings.health not in ("healthy", "recovered"):
+            yield claim(
+                ["The cause is not settled by what could be read."], _measured(context.findings) or facts.texts, facts
+            )
+        return
+    first, *others = context.hypotheses
+    yield claim(_verdict(first), _carriers(first), facts)
+    for reason in first.supports[:3]:
+        yield claim([_sentence(reason.text)], reason.evidence, facts)
+    for reason in first.against[:2]:
+        yield claim([f"Against it: {_sentence(reason.text)}"], reason.evidence, facts)
+    if first.would_settle and first.verdict != "confirmed":
+        yield claim([f"What would settle it: {_sentence(first.would_settle)}"], _carriers(first), facts)
+    for other in others[:2]:
+        yield claim([f"Also weighed ({_lead(other).lower()}): {_sentence(other.cause)}"], _carriers(other), facts)
+
+
+def _verdict(first: Hypothesis) -> Iterator[str]:
+    yield f"{_lead(first)}: {_sentence(first.cause)}"
+    yield f"{_lead(first)}: {_words(first.kind)} at {_subject(first)}."
+
+
+def _next_steps(context: Context, facts: Known) -> Iterator[Claim | None]:
+    """The runbook's own words, each pointed at the passage it was taken from."""
+    runbooks = [i for i in facts.texts if i.startswith("R")]
+    for step in context.next_steps:
+        words = " ".join(step.text.split())
+        home = [i for i in runbooks if words in " ".join(facts.texts[i].split())]
+        yield claim([words], home[:1] or runbooks[:1], facts)
+    if not context.next_steps and context.hypotheses and context.hypotheses[0].would_settle:
+        first = context.hypotheses[0]
+        yield claim([_sentence(first.would_settle)], _carriers(first), facts)
+
+
+def _not_known(context: Context) -> tuple[str, ...]:
+    impact = context.findings.impact
+    said = (*context.not_known, *context.findings.unseen, *(impact.not_counted if impact else ()))
+    return tuple(dict.fromkeys(cut(inert(s)) for s in said if s.strip()))
+
+
+def _carried(options: Iterable[str], prefer: Iterable[str], facts: Known) -> str:
+    """The first option whose figures are in evidence, or ""."""
+    prefer = tuple(prefer)
+    return next((o for o in options if point(o, prefer, facts)), "")
+
+
+def _carriers(h: Hypothesis) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(i for r in (h.supports or h.against) for i in r.evidence))
+
+
+def _measured(findings: Findings) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(s.evidence for s in findings.shifts))[:4]
+
+
+def _present(found: Iterable[Claim | None]) -> tuple[Claim, ...]:
+    return tuple(dict.fromkeys(c for c in found if c is not None))
+
+
+def _lead(h: Hypothesis) -> str:
+    return _LEADS[h.verdict]
+
+
+def _subject(h: Hypothesis) -> str:
+    return f"{_words(h.dimension)} {h.entity}".strip()
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ").strip() or "fault"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if not text or text[-1] in ".!?" else text + "."
+
+
+def _percent(share: float, decimals: int) -> str:
+    return f"{share * 100:.{decimals}f} %"
+
+
+def _value(value: float, unit: str, decimals: int) -> str:
+    if unit in ("ratio", "share", "%"):
+        return _percent(value if unit != "%" else value / 100, decimals)
+    return f"{value:,.{decimals}f} {unit}".strip()
