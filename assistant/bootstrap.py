@@ -27,16 +27,6 @@ class SystemClock:
         return Instant(time.time())
 
 
-@dataclass(frozen=True, slots=True)
-class FixedClock:
-    """The moment at which a world stands still."""
-
-    at: Instant
-
-    def now(self) -> Instant:
-        return self.at
-
-
 def redactor_of(settings: Settings) -> Redactor:
     """The redactor of the configured policy, else the shipped one. RedactionError names file and line."""
     return Redactor.from_policy(Path(settings.redaction.policy)) if settings.redaction.policy else Redactor.default()
@@ -127,14 +117,24 @@ def open_world(path: Path, settings: Settings, *, actor: str = "cli") -> tuple[H
     from assistant.sources.world import WorldSource
 
     world = WorldSource.open(path, redactor_of(settings))
-    return build(settings, world_sources(world), clock=FixedClock(world.now), actor=actor), world
+    said, configured = world.payments, overrides_of(settings)
+    overrides = replace(
+        configured,
+        metrics={**said.metrics, **configured.metrics},
+        labels={**said.labels, **configured.labels},
+        fields={**said.fields, **configured.fields},
+        approved=configured.approved or said.approved,
+    )
+    return build(settings, world_sources(path), clock=world, actor=actor, overrides=overrides), world
 
 
-def world_sources(world: WorldSource) -> Callable[[Redactor], Sources]:
+def world_sources(path: Path) -> Callable[[Redactor], Sources]:
     """The world through the same ports as live sources, each incident with its own redactor."""
 
     def of(redactor: Redactor) -> Sources:
-        mine = world.with_redactor(redactor)
+        from assistant.sources.world import WorldSource
+
+        mine = WorldSource.open(path, redactor)
         return Sources(alerts=mine, metrics=mine, logs=mine, changes=mine)
 
     return of

@@ -102,7 +102,11 @@ class PromptLog(Protocol):
         ...
 
     def checkpoint(self) -> str:
-        """The newest signed checkpoint, a C2SP signed note."""
+        """A checkpoint over everything so far, signed now: a C2SP signed note. Raises PromptLogError."""
+        ...
+
+    def close(self) -> None:
+        """Say that we stop, and let go of the store."""
         ...
 
 

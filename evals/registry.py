@@ -1,8 +1,8 @@
 """The evaluation sets by name, and the two steps that are never one: predict, then score.
 
 A set is a module in `evals/sets`. Sets with cases have `predict(data)`, which yields `{case, answer}` and never opens
-an answer, and `score(predictions, data)`, which does. Sets that measure a property of ours have `run(data)`. Both results
-have one form::
+an answer, and `score(predictions, data)`, which does. Sets that measure a property of ours have `run(data)`. Both
+results have one form::
 
     {set, cases[], figures{}, floors{}, targets{}, failures[]}
 """

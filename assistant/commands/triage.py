@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,10 @@ from assistant.commands._shared import AsJson, Config, State, one_line, print_js
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from assistant.core.alert import Alert, Rule
     from assistant.core.note import Note
+    from assistant.house import House
+    from assistant.ports import AlertSource
     from assistant.settings import Settings
 
 DEMO_WORLD = Path(__file__).resolve().parents[2] / "evals" / "worlds" / "first"
@@ -67,37 +70,22 @@ def _settings(config: Path | None, state: Path | None) -> Settings:
 
 def _of_world(path: Path, settings: Settings, quiet: bool) -> Note:
     from assistant.bootstrap import open_world
-    from assistant.core.evidence import Gap
     from assistant.errors import SourceError, WorldError
-    from assistant.incidents import incident_of, together
-    from assistant.investigate import investigate
-    from assistant.records import received
 
     with _telling(quiet) as tell:
         tell("opening the world")
         house, source = open_world(path, settings)
-        gaps: tuple[Gap, ...] = ()
-        try:
-            rules = source.rules()
-        except SourceError as error:
-            rules, gaps = (), (Gap(error.source, error.message),)
-        try:
-            alerts = together(source.alerts(), rules)
-        except SourceError as error:
-            raise WorldError(f"{path}: no alerts to look into: {error.message}", mend="add alerts.json") from None
-        incident = incident_of(alerts, rules, now=source.now)
-        received(incident, house)
-        note = investigate(incident, house, tell=tell)
-        return _with_gaps(note, gaps)
+        with closing(house.promptlog):
+            try:
+                found = source.alerts()
+            except SourceError as error:
+                raise WorldError(f"{path}: no alerts to look into: {error.message}", mend="add alerts.json") from None
+            return _note(found, source, house, tell)
 
 
 def _of_alerts(path: Path, settings: Settings, quiet: bool) -> Note:
     from assistant.bootstrap import build_live
-    from assistant.core.evidence import Gap
-    from assistant.errors import AlertError, SourceError
-    from assistant.incidents import incident_of, together
-    from assistant.investigate import investigate
-    from assistant.records import received
+    from assistant.errors import AlertError
     from assistant.sources.alertmanager import parse_alerts
 
     with _telling(quiet) as tell:
@@ -107,24 +95,33 @@ def _of_alerts(path: Path, settings: Settings, quiet: bool) -> Note:
         except OSError as error:
             raise AlertError(f"{path}: {error.strerror}", mend="check the path") from None
         house = build_live(settings, actor="cli")
-        found = parse_alerts(data, house.redactor)
-        gaps: tuple[Gap, ...] = ()
-        try:
-            rules = house.sources(house.redactor).alerts.rules()
-        except SourceError as error:
-            rules, gaps = (), (Gap(error.source, error.message),)
-        chosen = together(found, rules)
-        if not chosen:
-            raise AlertError(f"{path}: holds no alert", mend="give what Alertmanager answers or posts")
-        incident = incident_of(chosen, rules, now=house.clock.now())
-        received(incident, house)
-        return _with_gaps(investigate(incident, house, tell=tell), gaps)
+        with closing(house.promptlog):
+            found = parse_alerts(data, house.redactor)
+            if not found:
+                raise AlertError(f"{path}: holds no alert", mend="give what Alertmanager answers or posts")
+            return _note(found, house.sources(house.redactor).alerts, house, tell)
 
 
-def _with_gaps(note: Note, gaps: tuple[object, ...]) -> Note:
+def _note(found: Sequence[Alert], source: AlertSource, house: House, tell: Callable[[str], None]) -> Note:
+    """The note of the worst that goes on among `found`; rules that cannot be read are a gap of the note."""
     from dataclasses import replace
 
-    return replace(note, gaps=(*gaps, *(g for g in note.gaps if g not in gaps)))  # type: ignore[arg-type]
+    from assistant.core.evidence import Gap
+    from assistant.errors import SourceError
+    from assistant.incidents import incident_of, together
+    from assistant.investigate import investigate
+    from assistant.records import received
+
+    rules: tuple[Rule, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    try:
+        rules = source.rules()
+    except SourceError as error:
+        gaps = (Gap(error.source, error.message),)
+    incident = incident_of(together(found, rules), rules, now=house.clock.now())
+    received(incident, house)
+    note = investigate(incident, house, tell=tell)
+    return replace(note, gaps=(*gaps, *(g for g in note.gaps if g not in gaps)))
 
 
 @contextmanager
