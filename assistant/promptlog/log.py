@@ -1,35 +1,21 @@
 """The port: `Log.append` returns when the record is durable, or raises and nothing may be sent.
 
-One writer thread takes whatever has gathered while the last batch was being flushed and commits it as one transaction
-(group commit). Under the store's write lock it reads the size of the tree, never a sequence, gives out indexes and
-times, grows the tree, and writes leaves, hashes and bodies together. A failed write or flush is fatal: the log
-refuses everything until it is opened again, because what a failed fsync left on the disk is unknown.
+What needs no lock happens here, in the caller's thread: the last look, the encryption, a trial leaf. What needs it is
+the `writer`'s. A failed write or flush is fatal: the log refuses everything until it is opened again, because what a
+failed fsync left on the disk is unknown.
 """
 
 from __future__ import annotations
 
-import queue
 import secrets
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from assistant.errors import LogInconsistent, LogKeyMissing, LogUnavailable, PayopsError, PromptLogError, UsageError
-from assistant.promptlog.bodies import Blob
+from assistant.errors import LogInconsistent, LogKeyMissing, PromptLogError, UsageError
 from assistant.promptlog.checkpoint import Checkpoint, Proof, format_proof, sign_checkpoint
 from assistant.promptlog.keys import Keys
-from assistant.promptlog.merkle import (
-    HASH_SIZE,
-    Frontier,
-    consistency_proof,
-    finishing_leaf,
-    inclusion_proof,
-    leaf_hash,
-    peak_places,
-    root_at,
-)
+from assistant.promptlog.merkle import HASH_SIZE, consistency_proof, finishing_leaf, inclusion_proof, root_at
 from assistant.promptlog.record import (
     Address,
     BodyRef,
@@ -42,11 +28,11 @@ from assistant.promptlog.record import (
     Stamp,
     format_leaf,
     format_time,
-    issue_receipt,
     parse_leaf,
 )
-from assistant.promptlog.store import Filter, Row, Signed, Store, StoreBusy, StoreFault, Taken, Transaction
-from assistant.promptlog.verify import Report, View, columns_of, verify_log
+from assistant.promptlog.store import Filter, Row, Signed, Store, Taken, Transaction
+from assistant.promptlog.verify import Report, View, verify_log
+from assistant.promptlog.writer import Pending, Writer, hash_at
 
 T = TypeVar("T")
 LastLook = Callable[[bytes], None]
@@ -54,8 +40,7 @@ LastLook = Callable[[bytes], None]
 Segments = Callable[[str, int], bytes | None]
 """(segment name, index) -> the leaf from cold storage, or None if the segment is not at hand."""
 
-MAX_BATCH = 512
-MAX_BATCH_BYTES = 32 * 1024 * 1024
+MAX_INDEX = 10**11
 _ID_LETTERS = "abcdefghjkmnpqrstvwxyz"
 _HEX_TO_LETTERS = str.maketrans("0123456789abcdef", "bcdfghjkmnpqrstv")
 
@@ -78,31 +63,6 @@ def pseudonym(address: Address) -> str:
     return "person-" + address[:16].translate(_HEX_TO_LETTERS)
 
 
-@dataclass(slots=True)
-class _Pending:
-    """One append on its way through the writer."""
-
-    entry: Entry
-    id: RecordId
-    sealed: Mapping[str, Blob]
-    identity: Blob | None
-    twins: Mapping[bytes, tuple[bytes, ...]]
-    size: int
-    done: threading.Event = field(default_factory=threading.Event)
-    receipt: Receipt | None = None
-    fault: BaseException | None = None
-
-
-@dataclass(slots=True)
-class _Task:
-    """Something else that needs the write lock."""
-
-    work: Callable[[Transaction], object]
-    done: threading.Event = field(default_factory=threading.Event)
-    result: object = None
-    fault: BaseException | None = None
-
-
 class Log:
     """The prompt log over any `Store`. Thread-safe. See `open.open_log` for how one is made."""
 
@@ -123,225 +83,56 @@ class Log:
         self._last_look = last_look
         self._clock_source = clock_source
         self._segments = segments
-        self._frontier = Frontier()
-        self._last_hashes = b""
-        self._failure = ""
+        self._closing: Entry | None = None
         self._closed = False
-        self._announced: Entry | None = None
-        self._queue: queue.SimpleQueue[_Pending | _Task | None] = queue.SimpleQueue()
         store.claim_run(self.run)
-        self._writer = threading.Thread(target=self._write_batches, name="promptlog-writer", daemon=True)
-        self._writer.start()
+        self._writer = Writer(store)
 
     # -- writing
 
     def append(self, entry: Entry) -> Receipt:
-        """Make the record durable. Raises LogUnavailable (nothing may be sent), LogKeyMissing, or whatever the last
-        look raises.
+        """Make the record durable. Raises LogUnavailable (nothing may be sent), LogInconsistent, LogKeyMissing, or what
+        the last look raises (nothing is stored then).
         """
-        pending = self._prepare(entry)
-        self._submit(pending)
-        if pending.fault is not None:
-            raise pending.fault
-        if pending.receipt is None:
-            raise LogUnavailable("the prompt log gave no receipt")
-        return pending.receipt
+        return self._writer.submit(self._prepared(entry))
 
     def announce(self, opened: Entry, *, closed: Entry) -> Receipt:
-        """Append `log.open` now and `log.close` when the log is closed (PCI DSS 10.2.1.6: starts and stops are
-        records).
-        """
+        """Append `log.open` now and `log.close` when closed (PCI DSS 10.2.1.6: starts and stops are records)."""
         receipt = self.append(opened)
-        self._announced = closed
+        self._closing = closed
         return receipt
 
     def perform(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in the writer's transaction (checkpoints, expiry, archive): durable when this returns."""
-        task = _Task(work)
-        self._submit(task)
-        if task.fault is not None:
-            raise task.fault
-        return task.result  # type: ignore[return-value]
+        return self._writer.perform(work)
 
     @property
     def failure(self) -> str:
         """Why the log refuses, or empty while it works. For /healthz and the metrics."""
-        return self._failure or ("the prompt log is closed" if self._closed else "")
+        return self._writer.failure
 
-    def _prepare(self, entry: Entry) -> _Pending:
-        """Everything that can be done outside the lock: last look, encryption, a trial leaf for its size."""
+    def _prepared(self, entry: Entry) -> Pending:
         key = self.keys.active_body
         contents = dict(entry.bodies)
         for content in contents.values():
             self._last_look(content)
-        identity = None
         if entry.identity is not None:
-            identity = key.seal(entry.identity.encode("utf-8"))
+            contents[""] = entry.identity.encode("utf-8")
         sealed = {name: key.seal(content) for name, content in contents.items()}
-        twins = {s.twin: tuple(k.twin(contents[n]) for k in self.keys.bodies) for n, s in sealed.items()}
-        if identity is not None and entry.identity is not None:
-            twins[identity.twin] = tuple(k.twin(entry.identity.encode("utf-8")) for k in self.keys.bodies)
+        twins = {blob.twin: tuple(k.twin(contents[name]) for k in self.keys.bodies) for name, blob in sealed.items()}
         record_id = entry.id or new_id("rec")
-        pending = _Pending(entry, record_id, sealed, identity, twins, sum(map(len, contents.values())))
-        self._last_look(format_leaf(entry, self._stamp(pending, 10**11, {})))
-        return pending
 
-    def _submit(self, job: _Pending | _Task) -> None:
-        if self.failure:
-            raise LogUnavailable(self.failure)
-        self._queue.put(job)
-        while not job.done.wait(1.0):
-            if not self._writer.is_alive() and not job.done.is_set():
-                raise LogUnavailable(self.failure or "the prompt log's writer is gone")
+        def leaf(index: int, addresses: Mapping[str, Address]) -> bytes:
+            return format_leaf(entry, self._stamp(entry, record_id, index, addresses))
 
-    # -- the writer thread
+        self._last_look(leaf(MAX_INDEX, {name: blob.address for name, blob in sealed.items()}))
+        return Pending(entry, record_id, sealed, twins, leaf, sum(map(len, contents.values())))
 
-    def _write_batches(self) -> None:
-        job: _Pending | _Task | None = None
-        batch: list[_Pending | _Task] = []
-        try:
-            while (job := self._queue.get()) is not None:
-                batch, ending = self._gather(job)
-                self._write(batch)
-                if ending:
-                    return
-        except BaseException as fault:
-            self._failure = self._failure or f"the prompt log's writer stopped ({type(fault).__name__})"
-            self._refuse(batch, LogUnavailable(self._failure))
-            raise
-        finally:
-            self._drain()
-
-    def _gather(self, first: _Pending | _Task) -> tuple[list[_Pending | _Task], bool]:
-        """The jobs that wait now, up to the limits of a batch; and whether the end was asked for."""
-        batch, held = [first], 0
-        while len(batch) < MAX_BATCH and held < MAX_BATCH_BYTES:
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if job is None:
-                return batch, True
-            batch.append(job)
-            held += job.size if isinstance(job, _Pending) else 0
-        return batch, False
-
-    def _write(self, batch: Sequence[_Pending | _Task]) -> None:
-        """Commit the appends together, then each task by itself; after a fault refuse everything."""
-        appends = [job for job in batch if isinstance(job, _Pending)]
-        groups: list[list[_Pending] | _Task] = [appends] if appends else []
-        groups += [job for job in batch if isinstance(job, _Task)]
-        for group in groups:
-            members: Sequence[_Pending | _Task] = group if isinstance(group, list) else [group]
-            if self._failure:
-                self._refuse(members, LogUnavailable(self._failure))
-                continue
-            try:
-                self._commit(group) if isinstance(group, list) else self._run_task(group)
-            except StoreBusy as busy:
-                self._refuse(members, busy)
-            except (StoreFault, LogInconsistent) as fault:
-                self._failure = fault.message
-                self._refuse(members, fault)
-            except PayopsError as refused:
-                self._refuse(members, refused)
-
-    def _refuse(self, jobs: Sequence[_Pending | _Task], fault: BaseException) -> None:
-        for job in jobs:
-            if not job.done.is_set():
-                job.fault = fault
-                job.done.set()
-
-    def _drain(self) -> None:
-        while True:
-            try:
-                job = self._queue.get_nowait()
-            except queue.Empty:
-                return
-            if job is not None:
-                self._refuse([job], LogUnavailable(self.failure or "the prompt log is closed"))
-
-    def _run_task(self, task: _Task) -> None:
-        with self.store.transaction() as tx:
-            self._current(tx)
-            task.result = task.work(tx)
-        task.done.set()
-
-    def _commit(self, batch: Sequence[_Pending]) -> None:
-        with self.store.transaction() as tx:
-            frontier = self._current(tx)
-            written = _Batch(
-                known=tx.known([p.entry.id for p in batch if p.entry.id is not None]),
-                addresses=tx.addresses([t for p in batch for twins in p.twins.values() for t in twins]),
-            )
-            for pending in batch:
-                self._place(pending, frontier, written)
-            if written.rows:
-                tx.insert(written.rows, written.blobs, written.uses)
-        self._frontier = frontier
-        if written.rows:
-            self._last_hashes = written.rows[-1].hashes
-        for pending, row in written.placed:
-            pending.receipt = issue_receipt(row.index, row.id, leaf=row.hashes[:HASH_SIZE], tree_size=frontier.size)
-            pending.done.set()
-
-    def _current(self, tx: Transaction) -> Frontier:
-        """The right edge of the tree as it is under the lock; another process may have written since."""
-        size, last = tx.tip()
-        known = self._frontier
-        if size < known.size:
-            raise LogInconsistent("the prompt log became shorter while it was open")
-        if size == known.size:
-            if last != self._last_hashes:
-                raise LogInconsistent("the last record of the prompt log changed while it was open")
-            return known.copy()
-        places = peak_places(0, size)
-        rows = tx.hashes([finishing_leaf(level, i) for level, i in places])
-        frontier = Frontier(size, [_nth(rows, level, i) for level, i in places])
-        self._frontier, self._last_hashes = frontier, last
-        return frontier.copy()
-
-    def _place(self, pending: _Pending, frontier: Frontier, batch: _Batch) -> None:
-        """Give the entry its index, time and final body addresses; a refused entry does not spoil the batch."""
-        earlier = batch.known.get(pending.id)
-        if earlier is not None:
-            self._settle_repeat(pending, earlier, batch)
-            return
-        addresses = {}
-        for name, blob in (*pending.sealed.items(), ("", pending.identity)):
-            if blob is not None:
-                addresses[name] = self._address(blob, pending.twins[blob.twin], batch)
-        leaf = format_leaf(pending.entry, self._stamp(pending, frontier.size, addresses))
-        index = frontier.size
-        row = row_of(parse_leaf(leaf), frontier.append(leaf_hash(leaf)))
-        batch.rows.append(row)
-        batch.known[pending.id] = row
-        batch.uses.extend((address, index) for address in dict.fromkeys(addresses.values()))
-        batch.placed.append((pending, row))
-
-    def _settle_repeat(self, pending: _Pending, earlier: Row, batch: _Batch) -> None:
-        entry = pending.entry
-        if (earlier.event, earlier.incident, earlier.correlation) != (entry.event, entry.incident, entry.correlation):
-            self._refuse([pending], LogInconsistent("an id was used for two different records"))
-            return
-        batch.placed.append((pending, earlier))
-
-    def _address(self, blob: Blob, twins: tuple[bytes, ...], batch: _Batch) -> Address:
-        """The address under which this content is already kept, else that of the new blob, which is then kept."""
-        for twin in twins:
-            if twin in batch.addresses:
-                return batch.addresses[twin]
-        batch.blobs.append(blob)
-        batch.addresses[blob.twin] = blob.address
-        return blob.address
-
-    def _stamp(self, pending: _Pending, index: int, addresses: Mapping[str, Address]) -> Stamp:
-        entry = pending.entry
-        blob = pending.identity
-        identity = None if blob is None else addresses.get("", blob.address)
-        bodies = {n: BodyRef(addresses.get(n, b.address), len(entry.bodies[n])) for n, b in pending.sealed.items()}
+    def _stamp(self, entry: Entry, record_id: RecordId, index: int, addresses: Mapping[str, Address]) -> Stamp:
+        identity = addresses.get("")
+        bodies = {name: BodyRef(addresses[name], len(content)) for name, content in entry.bodies.items()}
         actor = entry.actor or (pseudonym(identity) if identity else "")
-        return Stamp(index, pending.id, self.clock(), self._clock_source, self.run, actor, identity, bodies)
+        return Stamp(index, record_id, self.clock(), self._clock_source, self.run, actor, identity, bodies)
 
     # -- reading
 
@@ -416,7 +207,7 @@ class Log:
     def node(self, level: int, i: int) -> bytes:
         """`merkle.NodeReader` over the store. LogInconsistent if the row is not there."""
         leaf = finishing_leaf(level, i)
-        return _nth(self.store.hashes([leaf]), level, i)
+        return hash_at(self.store.hashes([leaf]), level, i)
 
     def root(self, size: int) -> bytes:
         return root_at(size, self.node)
@@ -440,7 +231,7 @@ class Log:
         """The tree as committed now. The key works outside the lock: a slow signing program must not hold up
         appends.
         """
-        frontier = self._frontier
+        frontier = self._writer.frontier
         last = self.store.last_signed()
         if last is not None and last.size > frontier.size:
             raise LogInconsistent("the prompt log is shorter than a checkpoint that it signed")
@@ -470,38 +261,11 @@ class Log:
         """Append `log.close` (if the log still works and said `log.open`), stop the writer, release the store."""
         if self._closed:
             return
-        if self._announced is not None and not self._failure:
-            self.append(self._announced)
         self._closed = True
-        self._queue.put(None)
-        self._writer.join()
+        if self._closing is not None and not self.failure:
+            self.append(self._closing)
+        self._writer.stop()
         self.store.close()
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What one transaction is about to write."""
-
-    known: dict[RecordId, Row]
-    addresses: dict[bytes, Address]
-    rows: list[Row] = field(default_factory=list)
-    blobs: list[Blob] = field(default_factory=list)
-    uses: list[tuple[Address, int]] = field(default_factory=list)
-    placed: list[tuple[_Pending, Row]] = field(default_factory=list)
-
-
-def row_of(record: Record, hashes: bytes, *, segment: str | None = None) -> Row:
-    """The row that stands for this record: the columns repeat the leaf."""
-    return Row(record.index, *columns_of(record), record.leaf, hashes, segment)
-
-
-def _nth(rows: Mapping[int, bytes], level: int, i: int) -> bytes:
-    found = rows.get(finishing_leaf(level, i), b"")[level * HASH_SIZE : (level + 1) * HASH_SIZE]
-    if len(found) != HASH_SIZE:
-        raise LogInconsistent(
-            f"a hash of the prompt log's tree is not there (level {level})", mend="run `payops log verify`"
-        )
-    return found
 
 
 def _gone(taken: Taken | None) -> Gone:
