@@ -1,0 +1,1 @@
+"""Recorded worlds, and the scripts that recorded them."""
