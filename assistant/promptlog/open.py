@@ -12,10 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from assistant.errors import LogInconsistent, PromptLogError
+from assistant.errors import LogInconsistent
 from assistant.promptlog.checkpoint import open_checkpoint
 from assistant.promptlog.keys import Keys, load_keys
 from assistant.promptlog.log import LastLook, Log, Segments, no_segments, utc_now
+from assistant.promptlog.places import newest, place_of, read_notes
+from assistant.promptlog.publish import Alarm, Publisher, no_alarm
 from assistant.promptlog.record import Entry, Event, Outcome, Value
 from assistant.promptlog.sqlite import FILE, SqliteStore
 from assistant.promptlog.store import Store
@@ -157,17 +159,12 @@ def key_place(file: str, command: str) -> str:
 
 
 def outside_notes(settings: LogSettings) -> tuple[str, ...]:
-    """The newest checkpoint of `[log] outside_checkpoint`, if one is set. A file that is set must be there."""
+    """The newest checkpoint of `[log] outside_checkpoint` (a file, or a drop's folder), if one is set."""
     path = settings.log.outside_checkpoint
-    if not path:
-        return ()
-    return (read_note(Path(path)),)
+    return (newest(read_notes(Path(path))),) if path else ()
 
 
-def read_note(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise PromptLogError(
-            f"the checkpoint {path} cannot be read ({type(fault).__name__})", mend="see [log] outside_checkpoint"
-        ) from None
+def configured_publisher(settings: LogSettings, log: Log, *, alarm: Alarm = no_alarm) -> Publisher:
+    """The publisher over `[log] checkpoints`; the caller starts and closes it (before the log)."""
+    places = [place_of(text) for text in settings.log.checkpoints]
+    return Publisher(log, places, every=settings.log.checkpoint_every_s, alarm=alarm)

@@ -1,0 +1,183 @@
+"""Checkpoints to places held elsewhere, at least every 60 seconds, idle or not; and a scheduled verification.
+
+The unprotected window is the time since the last checkpoint that a place took. It is counted and shown; a place that
+does not take one is counted, named and alarmed, and gets the next one (which covers everything that the missed one
+did).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from assistant.errors import PromptLogError
+from assistant.promptlog.checkpoint import parse_checkpoint
+from assistant.promptlog.log import Log
+from assistant.promptlog.places import Place, Refused
+from assistant.promptlog.record import format_time, parse_time
+from assistant.promptlog.store import Delivery, Transaction
+from assistant.promptlog.verify import Report
+
+EVERY = 60.0
+VERIFY_EVERY = 6 * 3600.0
+
+Alarm = Callable[[str], None]
+"""Told once, in one line without telemetry, when something of the log begins to fail."""
+
+
+def no_alarm(line: str) -> None:
+    """For those who read `health` instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the log stands, for /healthz, the metrics and the footer of a note.
+
+    `covered` records are under a checkpoint that some place took; `unprotected` are not yet; `window` is the seconds
+    since that checkpoint (None: never). `failing` counts places that did not take the last one. `doubts` of the last
+    scheduled verification (None: not run yet).
+    """
+
+    failure: str
+    size: int
+    covered: int
+    window: float | None
+    places: tuple[Delivery, ...]
+    doubts: int | None
+    signing_failure: str
+
+    @property
+    def unprotected(self) -> int:
+        return self.size - self.covered
+
+    @property
+    def failing(self) -> int:
+        return sum(1 for p in self.places if p.failures)
+
+
+class Publisher:
+    """A thread that signs and delivers. `start` it once; `publish_now` works without the thread too."""
+
+    def __init__(
+        self,
+        log: Log,
+        places: Sequence[Place],
+        *,
+        every: float = EVERY,
+        verify_every: float = VERIFY_EVERY,
+        alarm: Alarm = no_alarm,
+    ) -> None:
+        self._log, self._places, self._alarm = log, tuple(places), alarm
+        self._every, self._verify_every = min(every, EVERY), verify_every
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="promptlog-publisher", daemon=True)
+        self._guard = threading.Lock()
+        known = {d.place: d for d in log.store.deliveries()}
+        blank = [Delivery(p.name, None, None, 0, None, "") for p in self._places]
+        self._deliveries = {d.place: known.get(d.place, d) for d in blank}
+        self._delivered: dict[str, str] = {}
+        self._signing_failure = ""
+        self._report: Report | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Deliver a last checkpoint (the log must still be open), then end."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.publish_now()
+
+    def publish_now(self) -> tuple[Delivery, ...]:
+        """Sign the log as it is and hand the note to every place at once; how each took it."""
+        try:
+            note = self._log.checkpoint()
+        except PromptLogError as fault:
+            self._signing_failed(fault.message)
+            return self.deliveries()
+        self._signing_failure = ""
+        if self._places:
+            now = self._log.clock()
+            with ThreadPoolExecutor(len(self._places), thread_name_prefix="promptlog-place") as pool:
+                done = list(pool.map(lambda place: self._deliver(place, note, now), self._places))
+            self._remember(done)
+        return self.deliveries()
+
+    def deliveries(self) -> tuple[Delivery, ...]:
+        with self._guard:
+            return tuple(self._deliveries.values())
+
+    def health(self) -> Health:
+        places = self.deliveries()
+        taken = [d for d in places if d.delivered_size is not None]
+        best = max(taken, key=lambda d: (d.delivered_size or 0, d.delivered_time or ""), default=None)
+        latest = max((d.delivered_time for d in taken if d.delivered_time), default=None)
+        window = None if latest is None else (self._log.clock() - parse_time(latest)).total_seconds()
+        return Health(
+            failure=self._log.failure,
+            size=self._log.size(),
+            covered=best.delivered_size or 0 if best else 0,
+            window=window,
+            places=places,
+            doubts=None if self._report is None else self._report.doubt_count,
+            signing_failure=self._signing_failure,
+        )
+
+    def verify_now(self) -> Report:
+        """Verify against what the places took from this process; alarms on a doubt."""
+        self._report = self._log.verify(outside=tuple(dict.fromkeys(self._delivered.values())))
+        if not self._report.ok:
+            self._alarm(f"the prompt log does not verify: {self._report.doubts[0].text}")
+        return self._report
+
+    def _run(self) -> None:
+        verify_at = time.monotonic() + self._verify_every
+        while not self._stop.is_set():
+            began = time.monotonic()
+            self.publish_now()
+            if began >= verify_at:
+                verify_at = began + self._verify_every
+                self._verify_scheduled()
+            self._stop.wait(max(0.0, began + self._every - time.monotonic()))
+
+    def _verify_scheduled(self) -> None:
+        try:
+            self.verify_now()
+        except PromptLogError as fault:
+            self._alarm(f"the prompt log cannot be verified: {fault.message}")
+
+    def _deliver(self, place: Place, note: str, now: datetime) -> Delivery:
+        before = self._deliveries[place.name]
+        try:
+            place.put(note, now=now)
+        except Refused as refused:
+            since = before.failing_since or format_time(now)
+            return replace(before, failures=before.failures + 1, failing_since=since, reason=refused.message)
+        self._delivered[place.name] = note
+        return Delivery(place.name, parse_checkpoint(note).size, format_time(now), 0, None, "")
+
+    def _remember(self, done: Sequence[Delivery]) -> None:
+        for delivery in done:
+            if delivery.failures == 1:
+                self._alarm(f"a checkpoint was not taken by {delivery.place}: {delivery.reason}")
+        with self._guard:
+            self._deliveries.update({d.place: d for d in done})
+
+        def keep(tx: Transaction) -> None:
+            for delivery in done:
+                tx.put_delivery(delivery)
+
+        try:
+            self._log.perform(keep)
+        except PromptLogError as fault:
+            self._signing_failed(fault.message)
+
+    def _signing_failed(self, reason: str) -> None:
+        if not self._signing_failure:
+            self._alarm(f"no checkpoint can be made: {reason}")
+        self._signing_failure = reason
