@@ -1,0 +1,98 @@
+"""The runbooks of all folders as redacted values, with a version, and what was left out and why.
+
+Redaction happens here, before anything is ranked or stored: what later code holds of a runbook's prose has crossed the
+redactor. Alert names, services and paths stay as written, because they are matched, and are redacted when shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from assistant.errors import RunbookIndexError
+from assistant.runbook_index.document import Runbook, Section, parse_runbook
+from assistant.runbook_index.folders import RawFile, Skipped, read_folder, read_git
+from redaction import RedactedText, RedactionError
+
+LEAD_HEADINGS = frozenset({"meaning", "description", "summary", "overview"})
+OURS = LEAD_HEADINGS | {"impact", "diagnosis", "mitigation", "escalation", "whose fault is it"}  # words of the form
+
+
+class Redacts(Protocol):
+    """What this room needs of `redaction.Redactor`."""
+
+    def redact(self, text: str) -> RedactedText: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """`version` is the SHA-256 over paths and file hashes: the same files, the same version."""
+
+    runbooks: tuple[Runbook, ...]
+    skipped: tuple[Skipped, ...]
+    version: str
+
+
+def read_files(dirs: Sequence[Path], git: Sequence[str] = ()) -> Iterator[RawFile | Skipped]:
+    """Files of every directory, then of every Git spec. Raises RunbookIndexError for a folder that is not there."""
+    for folder in dirs:
+        yield from read_folder(folder)
+    for spec in git:
+        yield from read_git(spec)
+
+
+def load(files: Iterable[RawFile | Skipped], redactor: Redacts) -> Library:
+    """Parse and redact. A file that cannot be parsed or redacted is skipped with the reason; the same bytes at the same
+    path twice (a directory and its Git repository) count once."""
+    runbooks: dict[tuple[str, str], Runbook] = {}
+    skipped: list[Skipped] = []
+    for file in files:
+        if isinstance(file, Skipped):
+            skipped.append(file)
+            continue
+        try:
+            runbook = parse_runbook(file.text, path=file.path, digest=file.digest, origin=file.origin)
+            runbooks.setdefault((runbook.path, runbook.hash), redacted(runbook, redactor))
+        except RunbookIndexError as error:
+            skipped.append(Skipped(file.path, error.message))
+        except RedactionError:
+            skipped.append(Skipped(file.path, "could not be redacted"))
+    return Library(tuple(runbooks.values()), tuple(skipped), _version(runbooks))
+
+
+def redacted(runbook: Runbook, redactor: Redacts) -> Runbook:
+    """The same runbook with every text redacted; fences and steps go with their section's text. Raises RedactionError."""
+
+    def clean(text: str) -> str:
+        return redactor.redact(text).text if text else ""
+
+    def heading(text: str) -> str:
+        return text if text.strip().lower() in OURS else clean(text)
+
+    def section(s: Section) -> Section:
+        steps = tuple(replace(step, text=clean(step.text)) for step in s.steps)
+        return replace(s, trail=tuple(heading(h) for h in s.trail), text=clean(s.text), steps=steps, fences=())
+
+    return replace(
+        runbook, title=clean(runbook.title), sections=tuple(section(s) for s in runbook.sections), owner="", extra={}
+    )
+
+
+def lead(runbook: Runbook) -> str:
+    """The text of the section that says what the alert is: "Meaning" or the like, else the first with any text."""
+    written = [s for s in runbook.sections if s.text]
+    named = [s for s in written if s.heading.strip().lower() in LEAD_HEADINGS]
+    return next((s.text for s in named or written), "")
+
+
+def whole(runbook: Runbook) -> str:
+    """Everything that is ranked: title, names as words, headings and text."""
+    names = " ".join((*runbook.alertnames, *runbook.services))
+    return "\n".join((runbook.title, names, *(f"{s.heading}\n{s.text}" for s in runbook.sections)))
+
+
+def _version(runbooks: Iterable[tuple[str, str]]) -> str:
+    return hashlib.sha256("\n".join(f"{path}\0{digest}" for path, digest in sorted(runbooks)).encode()).hexdigest()
