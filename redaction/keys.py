@@ -1,0 +1,258 @@
+"""Values judged by the key that stands before them: JSON, logfmt, headers, query strings, XML, SQL, arguments.
+
+The key *of the value itself* decides, never a word somewhere near: in logfmt, "within 30 characters" takes the
+neighbour's value. A key is read as words (`payment.cardNumber` is payment, card, number) and matches a policy key when
+its last words are the policy key's words, however they are glued: `card_number`, `cardNumber`, `CARDNUMBER`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+
+from redaction.cards import Hit
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_MAX_WORDS = 5
+
+_VALUE = (
+    r"(?:(?P<q>[\"'])(?P<quoted>(?:(?!(?P=q))[^\n]){0,4096})(?P=q)"
+    r"|\[\s{0,4}(?P<listed>[^\[\]{}\n]{0,1024})\]"
+    r"|(?P<bare>[^\s,;&|\"'<>(){}\[\]]{1,4096}))"
+)
+_PLAIN_PAIR = re.compile(
+    r"(?<![\w.])(?P<key>[A-Za-z_@\-][\w.\-\[\]$@]{0,96})[\"'`]{0,2}[ \t]{0,8}(?:=>|:=|==|[:=])[ \t]{0,8}" + _VALUE
+)
+_ARGUMENT = re.compile(r"(?<![\w\-])--?(?P<key>[A-Za-z][\w\-]{1,48})[ \t]{1,2}(?!-)" + _VALUE)
+_ELEMENT = re.compile(r"<(?:\w{1,32}:)?(?P<key>[A-Za-z_][\w.\-]{0,64})(?:\s[^<>]{0,256})?>(?P<bare>[^<>]{1,1024})</")
+_FIELD = re.compile(
+    r"(?i)<field\s{1,4}(?:id|name)=[\"'](?P<key>\d{1,3}|[\w.\-]{1,64})[\"']\s{1,4}value=[\"'](?P<bare>[^\"'<>]{1,2048})[\"']"
+)
+_INSERT = re.compile(
+    r"(?i)\binsert\s{1,4}into\s{1,4}[\w.\"`\[\]]{1,64}\s{0,4}\((?P<columns>[^()]{1,2048})\)\s{0,4}values\s{0,4}\((?P<values>[^()]{1,4096})\)"
+)
+_SQL_VALUE = re.compile(r"\s*('(?:[^']|'')*'|[^,]*)(?:,|$)")
+
+_NOTHING = re.compile(
+    r"(?i)(?:null|none|nil|undefined|true|false|yes|no|n/?a|unknown|redacted|removed|masked|present|absent|missing|empty|invalid|required"
+    r"|valid|match(?:ed)?|mismatch|[*xX•#.\-_]+|<[^<>]*>|\[[A-Za-z ]*\]|\{[A-Za-z ]*\}|%[sdvq]|\$\{?\w+\}?|)"
+)
+_MASKED_PAN = re.compile(r"[0-9]{0,8}[ \-]?[*xX•#.]{1,}[*xX•#.0-9 \-]{0,24}")
+_DIGITS = re.compile(r"[0-9]")
+_NUMBERISH = re.compile(r"[0-9][0-9 .\-_/]{6,40}[0-9]")
+_HOST = re.compile(
+    r"(?:[\w.\-\[\]:]+:\d{1,5}|[\w\-]+(?:\.[\w\-]+)+|\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]*::?[0-9a-fA-F:]*|(?:tcp|udp|https?)://\S+)"
+)
+
+
+def words_of(key: str) -> tuple[str, ...]:
+    """`payment.cardNumber` -> payment, card, number."""
+    return tuple(word.lower() for word in _WORDS.findall(key))
+
+
+class KeyTable:
+    """Which class a key gives its value. `keys` maps a class to its policy keys, written `card_number`."""
+
+    def __init__(self, keys: Mapping[str, tuple[str, ...]]) -> None:
+        self._table: dict[tuple[str, ...], str] = {}
+        self._cache: dict[str, str] = {}
+        self._stems: list[str] = []
+        for klass, names in keys.items():
+            for name in names:
+                self._add(words_of(name), klass)
+
+    def _add(self, words: tuple[str, ...], klass: str) -> None:
+        for joints in product((False, True), repeat=len(words) - 1):
+            glued = [words[0]]
+            for joined, word in zip(joints, words[1:], strict=True):
+                if joined:
+                    glued[-1] += word
+                else:
+                    glued.append(word)
+            self._table.setdefault(tuple(glued), klass)
+        self._stems.append(r"[^0-9A-Za-z\n]{0,2}".join(words))
+
+    def klass(self, key: str) -> str:
+        """The class of a value under `key`, or "" if the key says nothing."""
+        known = self._cache.get(key)
+        if known is not None:
+            return known
+        if len(self._cache) > 20_000:
+            self._cache.clear()
+        found = self._find(words_of(key))
+        self._cache[key] = found
+        return found
+
+    def _find(self, words: tuple[str, ...]) -> str:
+        for count in range(min(_MAX_WORDS, len(words)), 0, -1):
+            klass = self._table.get(words[-count:])
+            if klass is not None:
+                return klass
+        return ""
+
+    def triggers(self) -> tuple[str, ...]:
+        """One must match before a key of this table can stand before a value."""
+        stems = sorted(set(self._stems))
+        after = r"[\"'`\]]{0,2}(?:[ \t]{0,8}[:=>]|[ \t]{1,2}[^ \t]|\s[^<>]{0,256}>)"
+        grouped = [stems[i : i + 40] for i in range(0, len(stems), 40)]
+        return tuple(rf"(?i)(?:{'|'.join(group)}){after}" for group in grouped)
+
+
+def keyed(klass: str, value: str) -> tuple[int, int, str] | None:
+    """What of `value` under a key of `klass` is to go: (start, end, canonical value), or None if nothing is.
+
+    PAN: eight digits or more even when the check digit fails, but not a truncated `411111******1111`.
+    """
+    judge = _JUDGES.get(klass)
+    start = len(value) - len(value.lstrip())
+    end = len(value.rstrip())
+    bare = value[start:end]
+    if not bare or _NOTHING.fullmatch(bare) or (judge is not None and not judge(bare)):
+        return None
+    return start, end, _canonical(klass, bare)
+
+
+def _canonical(klass: str, value: str) -> str:
+    if klass in {"PAN", "BANK_ACCOUNT", "PHONE", "NATIONAL_ID"}:
+        return re.sub(r"[^0-9A-Za-z]", "", value).upper()
+    return value.casefold() if klass in {"PERSON", "EMAIL", "ADDRESS"} else value
+
+
+def _is_pan_like(value: str) -> bool:
+    if _MASKED_PAN.fullmatch(value) and not value.replace(".", "").replace("-", "").replace(" ", "").isdigit():
+        return False
+    return bool(_NUMBERISH.fullmatch(value)) and len(_DIGITS.findall(value)) >= 8
+
+
+def _has_digits(least: int, most: int) -> Callable[[str], bool]:
+    return lambda value: least <= len(_DIGITS.findall(value)) <= most
+
+
+def _is_short_code(value: str) -> bool:
+    return value.isdigit() and 3 <= len(value) <= 12
+
+
+def _is_secret(value: str) -> bool:
+    return len(value) >= 4 and not value.isdigit()
+
+
+def _is_address(value: str) -> bool:
+    return len(value) >= 3 and not _HOST.fullmatch(value)
+
+
+_JUDGES: dict[str, Callable[[str], bool]] = {
+    "PAN": _is_pan_like,
+    "SAD_CODE": _is_short_code,
+    "BANK_ACCOUNT": _has_digits(5, 34),
+    "PHONE": _has_digits(6, 18),
+    "NATIONAL_ID": _has_digits(4, 24),
+    "DOB": _has_digits(4, 17),
+    "EMAIL": lambda value: "@" in value,
+    "PERSON": lambda value: any(c.isalpha() for c in value) and len(value) > 1,
+    "ADDRESS": _is_address,
+    "SECRET": _is_secret,
+}
+_RUNS_ON = frozenset({"PERSON", "ADDRESS"})
+_MORE = re.compile(r"(?:[ \t]+(?![\w.\-]+[=:])[^\s,;|\"'<>(){}\[\]=:]+){1,12}")
+_MORE_NAMES = re.compile(r"(?:[ \t](?![\w.\-]+[=:])[^\W\d_a-z][^\W\d_]*(?:['’.\-][^\W\d_]+)*\.?){1,5}")
+
+
+def pairs(table: KeyTable) -> Callable[[str], Iterator[Hit]]:
+    """The rule: every value in a text whose own key has a class."""
+
+    def find(text: str) -> Iterator[Hit]:
+        for pattern in (_PLAIN_PAIR, _ARGUMENT, _ELEMENT, _FIELD):
+            for match in pattern.finditer(text):
+                key = match["key"]
+                klass = table.klass("de" + key.lstrip("0") if pattern is _FIELD and key.isdigit() else key)
+                if klass:
+                    yield from _value(klass, text, match)
+        if "(" in text:
+            yield from _inserted(text, table)
+
+    return find
+
+
+def _value(klass: str, text: str, match: re.Match[str]) -> Iterator[Hit]:
+    groups = match.groupdict()
+    name = next(n for n in ("quoted", "listed", "bare") if groups.get(n) is not None)
+    start, end = match.span(name)
+    if name == "listed":
+        for item in re.finditer(r"[^,\s\"'][^,\"']{0,512}", text[start:end]):
+            yield from _one(klass, item[0], start + item.start())
+        return
+    if name == "bare" and klass in _RUNS_ON and match.re is _PLAIN_PAIR:
+        more = (_MORE_NAMES if klass == "PERSON" else _MORE).match(text, end)
+        end = more.end() if more else end
+    if klass == "SECRET":
+        end = _whole_secret(text, match["key"], name, end)
+    if klass == "PAN" and name == "bare":
+        more = re.compile(r"(?:[ \-.][0-9]{2,6}(?![0-9A-Za-z=:])){1,4}").match(text, end)
+        end = more.end() if more else end
+    yield from _one(klass, text[start:end], start)
+
+
+_HEADER = re.compile(r"(?i)(?:proxy-?)?authorization|(?:set-?)?cookie")
+
+
+def _whole_secret(text: str, key: str, name: str, end: int) -> int:
+    """A header's value runs to the end of its line or quote: `Cookie: a=1; b=2`, `Authorization: Basic …`."""
+    if name != "bare" or not _HEADER.search(key):
+        return end
+    more = re.compile(r"[^\"'\n\r\\]{0,4096}").match(text, end)
+    return more.end() if more else end
+
+
+def _one(klass: str, value: str, at: int) -> Iterator[Hit]:
+    found = keyed(klass, value)
+    if found is not None:
+        start, end, canonical = found
+        yield Hit(at + start, at + end, "SAD" if klass == "SAD_CODE" else klass, canonical)
+
+
+def _inserted(text: str, table: KeyTable) -> Iterator[Hit]:
+    """`INSERT INTO cards (pan, cvv) VALUES ('…', '123')`: values by the column of the same place."""
+    for match in _INSERT.finditer(text):
+        columns = [c.strip(' "`[]\n\t') for c in match["columns"].split(",")]
+        at = match.start("values")
+        for column, value in zip(columns, _SQL_VALUE.finditer(match["values"]), strict=False):
+            klass = table.klass(column)
+            if klass:
+                raw = value[1]
+                shift = len(raw) - len(raw.lstrip("' "))
+                yield from _one(klass, raw.strip("' "), at + value.start(1) + shift)
+
+
+# -- authentication data in prose ------------------------------------------------------------------------------------
+
+_SPOKEN_CVV = re.compile(
+    r"(?i)(?<![A-Za-z])(?:cvv2?|cvc2?|cvn2?|cav2|csc|cvd|security\s+code|verification\s+(?:code|value))"
+    r"(?:\s{1,3}(?:is|was|of|code|number|no|value|got|entered|provided|received)){0,3}[\s:=#\-/(\"']{0,4}([0-9]{3,4})(?![0-9A-Za-z])"
+)
+_SPOKEN_PIN = re.compile(
+    r"(?i)(?<![A-Za-z])PIN(?:\s{1,3}(?:is|was|code|number|value|entered)){0,3}[\s:=#(\"']{1,4}([0-9]{4,12})(?![0-9A-Za-z])"
+)
+_PIN_BLOCK = re.compile(r"(?i)pin\s?-?_?block[^0-9A-Za-z]{1,4}(?:is\s)?([0-9A-F]{16})(?![0-9A-Za-z])")
+SPOKEN_TRIGGERS = (
+    r"(?i)(?:cvv2?|cvc2?|cvn2?|cav2|csc|cvd|code|value)[^0-9]{0,60}[0-9]{3}",
+    r"(?i)pin[^0-9]{0,60}[0-9]{4}",
+    r"(?i)pin\s?-?_?block",
+)
+
+
+def spoken(text: str) -> Iterator[Hit]:
+    """`CVV is 123`, `PIN 4921`, `pin block 04123ABC…` in prose (PCI DSS 3.3.1: never stored)."""
+    for pattern in (_SPOKEN_CVV, _SPOKEN_PIN, _PIN_BLOCK):
+        for match in pattern.finditer(text):
+            yield Hit(match.start(1), match.end(1), "SAD", match[1])
+
+
+_PARTY = re.compile(r":5(?:0[AFHK]?|9[AF]?):(?P<party>[^:{}]{3,400}?)(?=\n:|\r\n:|\n-\}|-\}|$|:\d\d)")
+PARTY_TRIGGERS = (r":5[09][AFHK]?:",)
+
+
+def swift_party(text: str) -> Iterator[Hit]:
+    """Ordering customer (50) and beneficiary (59) of a SWIFT MT message: account, name and address."""
+    for match in _PARTY.finditer(text):
+        yield Hit(match.start("party"), match.end("party"), "PERSON", match["party"])

@@ -1,0 +1,172 @@
+"""Names of people in free text: a word passes only if it is common.
+
+NER on log lines misses a third of the names. The gate turns the question round: a capitalised word in prose passes if
+it stands in the vocabulary (the default one, and what `payops redact learn` counted in a team's own logs), else it is
+taken for a name. Code-shaped words pass (dotted, `CamelCase`, `*Error`, CONSTANTS, anything with a digit, an underscore
+or a hyphen to something), because a new error class is exactly what an incident brings. Small-letter words go only if
+they are a listed given name. The key of the value decides how strict the gate is: in messages full, under keys of
+things (issuer, service, host, region, …) not at all, elsewhere by the list of names only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+from redaction.cards import Hit
+
+# A word of letters that stands free: nothing code-like before or behind it.
+_BEFORE = r"(?<![\w.\-/\\@#$%&+~<])"
+_AFTER = r"(?![\w\-/\\@#$%&+=~(>]|[.:](?=[\w/\\])|['’]?\s?=)"
+_TITLE = re.compile(
+    rf"{_BEFORE}[A-Z\u00c0-\u00de\u0100-\u017f\u0391-\u042f][^\W\d_]*[^\W\d_A-Z](?:['’][^\W\d_]+)?{_AFTER}"
+)
+_ANY = re.compile(rf"{_BEFORE}[^\W\d_]+(?:['’][^\W\d_]+)?{_AFTER}")
+_CAMEL = re.compile(r"[a-z][A-Z]")
+_JOIN = re.compile(
+    r"(?:[ \t]|\. ?|, |-| (?:de|da|dos|del|della|di|la|le|van|von|der|den|ter|bin|ibn|al|el|ben|y|e|of) (?:la |der |den )?| [A-Z]\.? )"
+)
+_PARTICLE = frozenset("de da dos del della di la le van von der den ter bin ibn al el ben".split())
+_KEY = re.compile(
+    r"(?:^|[\s,{(&?;\[])[\"']?(?P<key>[A-Za-z_@][\w.\-]{0,64})[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?P<rest>[^\"]{0,4096})$"
+)
+TITLE_TRIGGERS = (r"[A-Z][a-z']", r"[\x80-\xff]")
+_CODE_ENDS = ("Error", "Exception", "Timeout", "Failure", "Handler", "Service", "Client", "Controller")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """`common`: words that pass. `given`, `family`: names, some of which are common words too."""
+
+    common: frozenset[str]
+    given: frozenset[str]
+    family: frozenset[str]
+
+    def is_name(self, word: str) -> bool:
+        """Surely a name: listed, and not also a common word."""
+        low = word.lower()
+        return low not in self.common and (low in self.given or low in self.family)
+
+    def is_unknown(self, word: str) -> bool:
+        low = word.lower()
+        if low in self.common:
+            return False
+        for end in ("'s", "’s", "s", "ed", "ing", "ly", "es", "d", "er"):
+            if low.endswith(end) and low[: -len(end)] in self.common and not self.is_name(word):
+                return False
+        return True
+
+
+def read_words(text: str) -> frozenset[str]:
+    """Words of a vocabulary file: separated by white space; lines that begin with # are comments."""
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return frozenset(word.lower() for line in lines for word in line.split())
+
+
+@lru_cache(maxsize=1)
+def default_vocabulary() -> Vocabulary:
+    """The one shipped beside this module."""
+    folder = files("redaction") / "vocabulary"
+    words, given, family = (
+        read_words((folder / name).read_text(encoding="utf-8")) for name in ("words.txt", "given.txt", "family.txt")
+    )
+    return Vocabulary(words, given, family)
+
+
+class Gate:
+    """The vocabulary gate as two rules: capitalised words, and listed names in any letters."""
+
+    def __init__(self, vocabulary: Vocabulary, *, exempt: frozenset[str], prose: frozenset[str]) -> None:
+        self._words = vocabulary
+        self._exempt = exempt
+        self._prose = prose
+        self._listed = frozenset(n for n in vocabulary.given if n not in vocabulary.common and len(n) > 2)
+
+    def listed_triggers(self) -> tuple[str, ...]:
+        """Given names in any letters; also what starts the search for a pair of names that are common words."""
+        names = sorted(self._listed)
+        grouped = [names[i : i + 400] for i in range(0, len(names), 400)]
+        return tuple(rf"(?i)(?:^|[^0-9a-z])(?:{'|'.join(map(re.escape, group))})(?:[^0-9a-z]|$)" for group in grouped)
+
+    def titled(self, text: str) -> Iterator[Hit]:
+        """Capitalised words that are not common, with the names beside them."""
+        words = [m for m in _TITLE.finditer(text) if not _CAMEL.search(m[0])]
+        if not any(self._suspect(m[0]) for m in words):
+            return
+        for group in _neighbours(text, words):
+            yield from self._judge(text, group)
+
+    def _suspect(self, word: str) -> bool:
+        low = word.lower()
+        return low in self._words.given or self._words.is_unknown(word)
+
+    def _judge(self, text: str, group: list[re.Match[str]]) -> Iterator[Hit]:
+        """One row of neighbouring capitalised words."""
+        strict = self._strictness(text, group[0].start())
+        if strict == "none":
+            return
+        flags = [self._flag(m[0], strict) for m in group]
+        for i in range(len(group) - 1):
+            given, family = group[i][0].lower(), group[i + 1][0].lower()
+            if given in self._words.given and (family in self._words.family or flags[i + 1]):
+                flags[i] = flags[i + 1] = True
+        yield from _rows(text, group, flags)
+
+    def _flag(self, word: str, strict: str) -> bool:
+        if word.endswith(_CODE_ENDS) and word not in _CODE_ENDS:
+            return False
+        return self._words.is_name(word) or (strict == "full" and self._words.is_unknown(word))
+
+    def listed(self, text: str) -> Iterator[Hit]:
+        """Listed given names in small or capital letters, with a family name behind them."""
+        words = [m for m in _ANY.finditer(text)]
+        for at, match in enumerate(words):
+            if match[0].lower() not in self._listed or self._strictness(text, match.start()) == "none":
+                continue
+            end = match.end()
+            if at + 1 < len(words) and text[end : words[at + 1].start()] == " ":
+                following = words[at + 1]
+                if following[0].lower() in self._words.family or self._words.is_unknown(following[0]):
+                    end = following.end() if not following[0].isupper() or match[0].isupper() else end
+            yield Hit(match.start(), end, "PERSON", text[match.start() : end].casefold())
+
+    def _strictness(self, text: str, at: int) -> str:
+        """full in prose; none under a key of a thing; listed elsewhere."""
+        line = text.rfind("\n", 0, at) + 1
+        found = _KEY.search(text, max(line, at - 4200), at)
+        if found is None or ('"' not in text[found.start() : at] and " " in found["rest"].strip()):
+            return "full"
+        key = found["key"].lower().replace("-", "_").rpartition(".")[2]
+        if key in self._prose:
+            return "full"
+        parts = set(key.split("_"))
+        return "none" if key in self._exempt or parts & self._exempt else "listed"
+
+
+def _neighbours(text: str, words: list[re.Match[str]]) -> Iterator[list[re.Match[str]]]:
+    group: list[re.Match[str]] = []
+    for word in words:
+        if group and _JOIN.fullmatch(text, group[-1].end(), word.start()) is None:
+            yield group
+            group = []
+        group.append(word)
+    if group:
+        yield group
+
+
+def _rows(text: str, group: list[re.Match[str]], flags: list[bool]) -> Iterator[Hit]:
+    """Flagged words that stand beside each other are one name."""
+    start = end = -1
+    for word, flagged in zip(group, flags, strict=True):
+        if flagged and start < 0:
+            start = word.start()
+        if flagged:
+            end = word.end()
+        elif start >= 0:
+            yield Hit(start, end, "PERSON", text[start:end].casefold())
+            start = -1
+    if start >= 0:
+        yield Hit(start, end, "PERSON", text[start:end].casefold())

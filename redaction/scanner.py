@@ -1,0 +1,295 @@
+"""The last look at final bytes: at the model's transport, the Slack client, the log append, the workflow serialiser.
+
+It shares no code and no pattern with the detectors, so that one mistake cannot pass both: its own card ranges, its own
+check digit, its own decoders (percent, entities, `\\u` and `\\x`, hex, base64, gzip, to depth 2). It looks for what may
+never leave (PAN, track, authentication data, secrets, e-mail, IBAN), not for names. A hit, an error or a time-out
+blocks, and says the class, never the value.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+import time
+import unicodedata
+import zlib
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from redaction.errors import LeakBlocked
+from redaction.text import RedactedText, seal
+
+CLASSES = ("PAN", "TRACK", "SAD", "SECRET", "EMAIL", "IBAN")
+_MAX_BYTES = 64 << 20
+_INFLATE_BYTES = 4 << 20
+
+# (first digits from, to, lengths): the ranges of ISO/IEC 7812 issuers that a check digit may confirm.
+_ISSUED = (
+    (400000, 499999, (13, 16, 18, 19)),
+    (500000, 509999, (13, 14, 15, 16, 17, 18, 19)),
+    (510000, 559999, (16,)),
+    (560000, 599999, (13, 14, 15, 16, 17, 18, 19)),
+    (220000, 229999, (16, 17, 18, 19)),
+    (230000, 272099, (16,)),
+    (340000, 349999, (15,)),
+    (370000, 379999, (15,)),
+    (300000, 305999, (14, 16, 17, 18, 19)),
+    (309500, 309599, (14, 16, 17, 18, 19)),
+    (360000, 369999, (14, 16, 17, 18, 19)),
+    (380000, 399999, (14, 16, 17, 18, 19)),
+    (352800, 358999, (16, 17, 18, 19)),
+    (213100, 213199, (15,)),
+    (180000, 180099, (15,)),
+    (600000, 699999, (13, 14, 15, 16, 17, 18, 19)),
+    (810000, 829999, (16, 17, 18, 19)),
+    (860000, 860099, (16,)),
+    (911200, 911299, (16,)),
+    (970400, 970499, (16, 19)),
+    (979200, 979299, (16,)),
+    (986000, 986099, (16,)),
+)
+
+_ROW = re.compile(r"\d{13,19}")
+_GROUPED = (
+    re.compile(r"(?<!\d)\d{4}([^\w,;:]{1,2}|_)\d{4}([^\w,;:]{1,2}|_)\d{4}([^\w,;:]{1,2}|_)\d{1,7}(?!\d)"),
+    re.compile(r"(?<!\d)\d{4}([^\w,;:]{1,2}|_)\d{6}([^\w,;:]{1,2}|_)\d{4,5}(?!\d)"),
+    re.compile(r"(?<!\d)\d{6}[ \-_/]{1,2}\d{10,13}(?!\d)"),
+    re.compile(r"(?<!\d)(?:\d[ \-./]){12,18}\d(?!\d)"),
+)
+_HEX_WORD = re.compile(r"[0-9a-fA-F]*")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_EMV = re.compile(r"5[aA]0(?:[78aA]|9)(\d{13,19})")
+_TRACKS = (
+    re.compile(r"[A-Z]\d{13,19}\^[^^\n]{2,26}\^\d{4}"),
+    re.compile(r"(?<!\d)(\d{13,19})[=D]\d{7}"),
+)
+_SAD = (
+    re.compile(
+        r"(?i)(?<![a-z])(?:cvv2?|cvc2?|cvn|csc|cav2|card[ _]?security[ _]?code)[\"'\s:=#>]{1,6}(?:is\s)?[\"']?\d{3,4}(?![\w.%])"
+    ),
+    re.compile(r"(?i)pin[ _-]?block[\"'\s:=>]{1,6}[0-9a-f]{16}(?![0-9a-f])"),
+    re.compile(r"(?i)(?<![a-z_])pin[\"']?\s?[:=]\s?[\"']?\d{4,6}(?![\w.%])"),
+)
+_SECRETS = (
+    re.compile(r"A(?:KIA|SIA)[0-9A-Z]{16}"),
+    re.compile(r"gh[a-z]_\w{36}|github_pat_\w{22}|glpat-[\w\-]{20}"),
+    re.compile(r"xox[a-z]-[\w\-]{10}|xapp-\d-\w{8}|hooks\.slack\.com/services/T\w+/B\w+/\w{8}"),
+    re.compile(r"[a-z]k_(?:live|test)_\w{10}|whsec_\w{16}|(?<![\w\-])sk-[\w\-]{24}"),
+    re.compile(r"AIza[\w\-]{35}|ya29\.[\w\-]{20}|SG\.[\w\-]{16,}\.[\w\-]{16}|npm_\w{36}|hv[sb]\.\w{20}|glsa_\w{32}"),
+    re.compile(r"-----BEGIN[A-Z ]*PRIVATE KEY"),
+    re.compile(r"eyJ[\w\-]{10,}\.eyJ[\w\-]{6,}\.[\w\-]{6,}"),
+    re.compile(r"(?i)(?<!\w)bearer\s+(?=[\w.~+/\-]*\d)[\w.~+/\-]{20}"),
+    re.compile(r"[a-z]{3,12}://[^\s/@:\"'<>]{0,64}:(?![*x<]{3})[^\s/@\"'<>]{3,64}@"),
+    re.compile(
+        r"(?i)(?:password|passwd|api_?key|client_secret)[\"']?\s?[:=]\s?[\"']?(?=[^\s\"'<]{0,63}\d)(?=[^\s\"'<]{0,63}[a-z])[^\s\"'<>${}*()\[\]|,;]{8}"
+    ),
+    re.compile(r"AccountKey=[\w+/]{20}"),
+)
+_EMAIL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_%\-]{0,63}@(?:[A-Za-z0-9\-]{1,63}\.){1,5}[A-Za-z]{2,18}(?![\w@])")
+_NOT_MAILBOXES = re.compile(
+    r"(?i)^(?:git|noreply|no-reply|donotreply)@|\.(?:service|timer|socket|svc|local|target|slice|mount|path|js|py)$"
+)
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
+
+_B64 = re.compile(r"[A-Za-z0-9+/_\-]{16,}={0,2}")
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2}){12,}")
+_SLASHES = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrt])|([\"'/]))")
+
+
+class FinalScanner:
+    """Looks at bytes or text that are about to leave. Stateless; safe to share between threads.
+
+    classes: what to look for, all by default (a page that shows its own signed-in reader may leave out EMAIL).
+    timeout_s: longer than that, and the bytes are blocked unseen.
+    """
+
+    def __init__(self, *, classes: tuple[str, ...] = CLASSES, timeout_s: float = 5.0) -> None:
+        unknown = sorted(set(classes) - set(CLASSES))
+        if unknown:
+            raise ValueError(f"the final scanner knows no class {', '.join(unknown)}")
+        self._classes = frozenset(classes)
+        self._timeout = timeout_s
+
+    def check(self, data: bytes | str, *, sink: str) -> None:
+        """Return if `data` may go to `sink`.
+
+        Raises: LeakBlocked with the classes found, or SCANNER_ERROR, SCANNER_TIMEOUT, SCANNER_SIZE.
+        """
+        try:
+            found = self._look(data)
+        except (ValueError, TypeError, LookupError, RecursionError, MemoryError, ArithmeticError, AttributeError):
+            raise LeakBlocked(("SCANNER_ERROR",), sink) from None
+        if found:
+            raise LeakBlocked(found, sink)
+
+    def restore(self, text: str) -> RedactedText:
+        """Text from storage, or composed by our own code, as `RedactedText`.
+
+        Raises: LeakBlocked if the scanner finds anything in it.
+        """
+        self.check(text, sink="restore")
+        return seal(text)
+
+    def _look(self, data: bytes | str) -> tuple[str, ...]:
+        if len(data) > _MAX_BYTES:
+            return ("SCANNER_SIZE",)
+        deadline = time.monotonic() + self._timeout
+        found: set[str] = set()
+        for layer in _layers(data):
+            if time.monotonic() > deadline:
+                return ("SCANNER_TIMEOUT",)
+            found.update(klass for klass in _classes_in(layer) if klass in self._classes)
+        return tuple(klass for klass in CLASSES if klass in found)
+
+
+def _layers(data: bytes | str) -> Iterator[str]:
+    """The text itself, and what its encodings hide, twice over."""
+    start = _as_text(data) if isinstance(data, bytes) else data
+    seen: set[str] = set()
+    waiting = [(start, 0)]
+    while waiting:
+        text, depth = waiting.pop()
+        if text in seen:
+            continue
+        seen.add(text)
+        yield text
+        if depth < 2:
+            waiting.extend((hidden, depth + 1) for hidden in _decodings(text))
+
+
+def _as_text(data: bytes) -> str:
+    if data[:2] == b"\x1f\x8b":
+        data = zlib.decompressobj(31).decompress(data, _INFLATE_BYTES)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
+    return data.replace(b"\0", b"").decode("utf-8", "replace")
+
+
+def _decodings(text: str) -> Iterator[str]:
+    if not text.isascii():
+        plain = "".join(_plain(c) for c in text)
+        if plain != text:
+            yield plain
+    if "%" in text:
+        yield unquote(text)
+    if "&" in text:
+        yield html.unescape(text)
+    if "\\" in text:
+        yield _SLASHES.sub(_unslash, text)
+    for match in _HEX.finditer(text):
+        hidden = bytes.fromhex(match[0])
+        if _is_printable(hidden):
+            yield hidden.decode("ascii")
+    for match in _B64.finditer(text):
+        yield from _unbase64(match[0])
+
+
+def _plain(char: str) -> str:
+    """A character as ASCII where it stands for some: digits of every script; nothing for the invisible."""
+    if char < "\x80":
+        return char
+    category = unicodedata.category(char)
+    if category in {"Cf", "Mn", "Me"}:
+        return ""
+    if category[0] == "N":
+        value = unicodedata.numeric(char, -1.0)
+        return str(int(value)) if value in range(10) else char
+    if category[0] == "Z" or category == "Pd":
+        return " "
+    return unicodedata.normalize("NFKC", char)
+
+
+def _unslash(match: re.Match[str]) -> str:
+    if match[1] or match[2]:
+        return chr(int(match[1] or match[2], 16))
+    return " " if match[3] else match[4]
+
+
+def _unbase64(token: str) -> Iterator[str]:
+    body = token.rstrip("=").translate(str.maketrans("-_", "+/"))
+    usable = body[: len(body) - 1] if len(body) % 4 == 1 else body
+    hidden = base64.b64decode(usable + "=" * (-len(usable) % 4))
+    if hidden[:2] == b"\x1f\x8b":
+        try:
+            hidden = zlib.decompressobj(31).decompress(hidden, _INFLATE_BYTES)
+        except zlib.error:
+            return
+    if _is_printable(hidden):
+        yield hidden.decode("ascii", "replace")
+
+
+def _is_printable(data: bytes) -> bool:
+    return len(data) > 8 and sum(32 <= b < 127 or b in (9, 10, 13) for b in data) * 10 >= len(data) * 9
+
+
+def _classes_in(text: str) -> Iterator[str]:
+    if any(_is_issued(pan) for pan in _card_numbers(text)):
+        yield "PAN"
+    if _TRACKS[0].search(text) or any(_is_issued(m[1]) for m in _TRACKS[1].finditer(text)):
+        yield "TRACK"
+    if any(pattern.search(text) for pattern in _SAD):
+        yield "SAD"
+    if any(pattern.search(text) for pattern in _SECRETS):
+        yield "SECRET"
+    if any(not _NOT_MAILBOXES.search(m[0]) for m in _EMAIL.finditer(text)):
+        yield "EMAIL"
+    if any(_is_iban(m[0].replace(" ", "")) for m in _IBAN.finditer(text)):
+        yield "IBAN"
+
+
+def _card_numbers(text: str) -> Iterator[str]:
+    """What could be a PAN: rows of digits that belong to no larger number or id, and printed groups."""
+    for match in re.finditer(r"\d{13,}", text):
+        row = match[0]
+        if len(row) <= 19 and not _belongs_to_more(text, match.start(), match.end()):
+            yield row
+        if len(row) in {18, 17, 20, 21} and row[:2] in {"15", "16", "18", "19"} and len(row) == int(row[:2]) + 2:
+            yield row[2:]
+    for pattern in _GROUPED:
+        for match in pattern.finditer(text):
+            around = text[max(0, match.start() - 40) : match.end() + 40]
+            if not any(match[0] in m[0] for m in _UUID.finditer(around)):
+                yield "".join(c for c in match[0] if c.isdigit())
+    yield from (m[1][: int(m[0][2:4], 16) * 2] for m in _EMV.finditer(text))
+
+
+def _belongs_to_more(text: str, start: int, end: int) -> bool:
+    """A fraction, or a piece of a hex id (letters a-f at both sides, or more of them further on)."""
+    if text[start - 1 : start] == "." and text[start - 2 : start - 1].isdigit() and start > 1:
+        return True
+    word = re.compile(r"[0-9A-Za-z]*")
+    first = start
+    while first > 0 and text[first - 1].isalnum() and text[first - 1].isascii() and start - first < 140:
+        first -= 1
+    found = word.match(text, first)
+    whole = found[0] if found else ""
+    if len(whole) == end - start:
+        return (
+            any(m.start() <= start - max(0, start - 40) for m in _UUID.finditer(text[max(0, start - 40) : end + 30]))
+            and text[start - 1 : start] == "-"
+        )
+    hexes = _HEX_WORD.fullmatch(whole)
+    return bool(hexes) and (len(whole) >= 20 or len(whole) == 16)
+
+
+def _is_issued(digits: str) -> bool:
+    if not (digits.isascii() and digits.isdigit() and 13 <= len(digits) <= 19):
+        return False
+    head = int(digits[:6])
+    if not any(low <= head <= high and len(digits) in lengths for low, high, lengths in _ISSUED):
+        return False
+    total = 0
+    for place, char in enumerate(reversed(digits)):
+        number = int(char)
+        if place % 2:
+            number = number * 2 - 9 if number > 4 else number * 2
+        total += number
+    return total % 10 == 0 and digits.strip(digits[0]) != ""
+
+
+def _is_iban(value: str) -> bool:
+    if not 15 <= len(value) <= 34:
+        return False
+    number = "".join(str(ord(c) - 55) if c.isalpha() else c for c in value[4:] + value[:4])
+    return int(number) % 97 == 1

@@ -1,0 +1,252 @@
+"""The same text as a reader would decode it, with a way back to the places in the original.
+
+A `View` is text to search plus, for each of its characters, where it came from. The base view folds what is not ASCII
+(NFKC, decimal digits of every script, dashes and spaces of every kind), and leaves out what is invisible (format
+characters, combining marks, variation selectors) and terminal colours. Decoded views undo percent, HTML entity, `\\u`,
+`\\x`, octal and quoted-printable escapes, character codes in hex, base64 and gzip, to depth 2.
+
+Hits are found in views and cut out of the original; text that holds no hit stays exactly as it was.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import re
+import unicodedata
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+DEPTH = 2  # a decoder on a decoder: double percent-encoding, base64 of escaped JSON
+_MAX_INFLATED = 1 << 20
+
+# ANSI escape sequences (ECMA-48 CSI and OSC), runs of anything not ASCII, and control characters inside.
+_ANSI = r"\x1b\[[0-9;:?]{0,32}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)|\x1b[@-Z\\-_]"
+_FOLD = re.compile(rf"{_ANSI}|[^\x00-\x7f]|[\x00\x08\x0b\x0c\x0e-\x1f\x7f]")
+_PLAIN = re.compile(r"[\t\n\r -~]*")
+
+_ESCAPE = re.compile(
+    r"(?:%[0-9A-Fa-f]{2})+"
+    r"|&(?:#[xX][0-9A-Fa-f]{1,6}|#[0-9]{1,7}|[A-Za-z]{2,8});"
+    r"|\\+(?:u\{?[0-9A-Fa-f]{4,6}\}?|U[0-9A-Fa-f]{8}|x\{?[0-9A-Fa-f]{2}\}?|[0-3][0-7]{2}|[nrtbf\"'/])"
+    r"|U\+00[0-9A-Fa-f]{2}"
+    r"|(?<![=0-9A-Za-z])(?:=[2-7][0-9A-F]){2,}"
+    r"|=\r?\n"
+)
+# Necessary for any of the above: what the fast path looks for before it decodes.
+ESCAPE_TRIGGER = r"%[0-9A-Fa-f]{2}|&[#A-Za-z]|\\[uUx0-3nrtbf\"'/]|U\+00|=[2-7][0-9A-F]=|=\r?\n"
+
+# Digits as character codes: ASCII ("34 31"), UTF-16 ("0034", "3400") or EBCDIC ("F4F1"), glued or with separators.
+_GAP = r"(?:[\s:;,.\-]|0x|\\x){0,4}"
+_CODES_RUN = re.compile(
+    rf"(?:(?:00)?3[0-9]{_GAP}(?:(?:00)?2[0dDeEfF]{_GAP})?){{12,20}}|(?:3[0-9]00){{12,20}}|(?:[Ff][0-9]{_GAP}){{12,20}}"
+)
+CODES_TRIGGER = r"(?:(?:00)?3[0-9](?:00)?[\s:;,.x\\0\-]{0,4}(?:2[0dDeEfF][\s:;,.x\\0\-]{0,4})?){12}|(?:[Ff][0-9][\s:;,.x\\0\-]{0,4}){12}"
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+# Three digits that stand on a base64 boundary always encode to these four characters.
+_DIGITS64 = re.compile(r"[MNO][DTjz][AEIMQUYcgk][w-z0-5]")
+BASE64_TRIGGER = r"[MNO][DTjz][AEIMQUYcgk][w-z0-5]|H4sI|[A-Za-z0-9+/_\-]{24}"
+_HEXISH = re.compile(r"[0-9a-f\-]+|[0-9A-F\-]+")
+_HEX_TEXT = re.compile(r"(?<![0-9A-Za-z])(?:[2-7][0-9A-Fa-f]){12,}(?![0-9A-Za-z])")
+_DECIMAL_CODES = re.compile(r"(?<!\d)(?:(?:4[89]|5[0-7])[\s,;]{1,3}){11,}(?:4[89]|5[0-7])(?!\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """`text` to search; `starts[i]`, `ends[i]` are the place of `text[i]` in the original, or None for the same place.
+
+    `note` names the decoder, for people who ask why something was removed.
+    """
+
+    text: str
+    starts: list[int] | None = None
+    ends: list[int] | None = None
+    note: str = ""
+
+    def place(self, start: int, end: int) -> tuple[int, int]:
+        """`[start, end)` of this view as a range of the original text."""
+        if self.starts is None or self.ends is None:
+            return start, end
+        if start >= end:
+            return self.starts[start], self.starts[start]
+        return self.starts[start], self.ends[end - 1]
+
+    def onto(self, parent: View) -> View:
+        """This view of `parent`'s text as a view of what `parent` is a view of."""
+        if parent.starts is None or parent.ends is None or self.starts is None or self.ends is None:
+            return self if parent.starts is None else View(self.text, parent.starts, parent.ends, self.note)
+        starts = [parent.starts[i] for i in self.starts]
+        ends = [parent.ends[i - 1] for i in self.ends]
+        return View(self.text, starts, ends, self.note)
+
+
+def _rewrite(text: str, pattern: re.Pattern[str], decode: Callable[[re.Match[str]], str | None], note: str) -> View:
+    """`text` with each match replaced by what `decode` gives (None leaves it), keeping places."""
+    pieces: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    at = 0
+    for match in pattern.finditer(text):
+        new = decode(match)
+        if new is None:
+            continue
+        a, b = match.span()
+        pieces.append(text[at:a])
+        starts.extend(range(at, a))
+        ends.extend(range(at + 1, a + 1))
+        pieces.append(new)
+        starts.extend([a] * len(new))
+        ends.extend([b] * len(new))
+        at = b
+    if not pieces:
+        return View(text, note=note)
+    pieces.append(text[at:])
+    starts.extend(range(at, len(text)))
+    ends.extend(range(at + 1, len(text) + 1))
+    return View("".join(pieces), starts, ends, note)
+
+
+@lru_cache(maxsize=4096)
+def _fold(char: str) -> str:
+    """One character, or one terminal sequence, as the detectors read it."""
+    if len(char) > 1 or char < "\x80":
+        return "" if len(char) > 1 else " "
+    folded = []
+    for c in unicodedata.normalize("NFKC", char):
+        category = unicodedata.category(c)
+        if c < "\x80" or category[0] == "L":
+            folded.append(c)
+        elif category == "Nd":
+            folded.append(str(unicodedata.decimal(c)))
+        elif category[0] == "N":
+            digit = unicodedata.digit(c, None)
+            folded.append(c if digit is None else str(digit))
+        elif category in {"Cf", "Mn", "Me", "Mc", "Cs"}:
+            continue
+        else:
+            folded.append(" " if category[0] in "ZC" else "-")
+    return "".join(folded)
+
+
+def base_view(text: str) -> View:
+    """What a person sees: folded to plain characters where `text` holds anything but printable ASCII."""
+    if text.isascii() and (text.isprintable() or _PLAIN.fullmatch(text)):
+        return View(text)
+    return _rewrite(text, _FOLD, lambda m: _fold(m[0]), "")
+
+
+def _unescape(match: re.Match[str]) -> str | None:
+    found = match[0]
+    if found[0] == "%":
+        return bytes.fromhex(found.replace("%", "")).decode("utf-8", "replace")
+    if found[0] == "&":
+        decoded = html.unescape(found)
+        return None if decoded == found else decoded
+    if found[0] == "=":
+        return "" if found[1] in "\r\n" else bytes.fromhex(found.replace("=", "")).decode("utf-8", "replace")
+    code = found.lstrip("\\") if found[0] == "\\" else found[2:]
+    if code[0] in "nrtbf":
+        return " "
+    if code[0] in "\"'/":
+        return code[0]
+    if code[0] in "uUx":
+        code = code[1:].strip("{}")
+        number = int(code, 16)
+    else:
+        number = int(code, 16) if found[0] == "U" else int(code, 8)
+    return chr(number) if number < 0x110000 else None
+
+
+def _codes(match: re.Match[str]) -> str | None:
+    """Digits (and separators) written as character codes."""
+    codes = re.sub(r"0x|\\x|[^0-9A-Fa-f]", "", match[0])
+    if codes[0] in "Ff":
+        return codes[1::2]
+    if codes.startswith("00"):
+        codes = codes[2:4] + "".join(codes[i + 2 : i + 4] for i in range(4, len(codes), 4))
+    elif codes[2:4] == "00":
+        codes = "".join(codes[i : i + 2] for i in range(0, len(codes), 4))
+    return bytes.fromhex(codes[: len(codes) & ~1]).decode("ascii", "replace")
+
+
+def _hex_text(match: re.Match[str]) -> str | None:
+    """A whole token of hex that is printable text."""
+    found = match[0]
+    if len(found) % 2:
+        return None
+    decoded = bytes.fromhex(found)
+    return decoded.decode("ascii") if decoded.isascii() and decoded.decode("ascii").isprintable() else None
+
+
+def _decimal_codes(match: re.Match[str]) -> str:
+    return "".join(chr(int(code)) for code in re.findall(r"\d\d", match[0]))
+
+
+def _unbase64(token: str) -> str | None:
+    """The text inside a base64 token, standard or URL-safe, gzip undone; None if there is no text inside."""
+    body = token.rstrip("=").replace("-", "+").replace("_", "/")
+    if len(body) % 4 == 1:
+        body = body[:-1]
+    try:
+        data = base64.b64decode(body + "=" * (-len(body) % 4))
+    except binascii.Error:
+        return None
+    if data[:2] == b"\x1f\x8b":
+        data = _inflate(data)
+    text = data.decode("utf-8", "replace")
+    bad = sum(1 for c in text if c == "\ufffd" or (c < " " and c not in "\t\r\n"))
+    return text if data and bad * 10 <= len(text) else None
+
+
+def _inflate(data: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data, _MAX_INFLATED)
+    except zlib.error:
+        return b""
+
+
+def _base64_views(text: str) -> Iterator[View]:
+    """One view a token: a hit anywhere inside takes the whole token with it."""
+    for match in _BASE64.finditer(text):
+        token = match[0]
+        if _HEXISH.fullmatch(token):
+            continue
+        for shift in range(4) if _DIGITS64.search(token) else range(1):
+            decoded = _unbase64(token[shift:])
+            if decoded is not None and (shift == 0 or any(c.isdigit() for c in decoded)):
+                count = len(decoded)
+                yield View(decoded, [match.start()] * count, [match.end()] * count, "base64")
+                break
+
+
+def decoded_views(view: View, fired: Callable[[str], bool] = lambda _: True, *, depth: int = DEPTH) -> Iterator[View]:
+    """Views behind every decoder that changes something, each of them decoded again to `depth`.
+
+    `fired(name)` may say that a decoder ("escape", "codes", "base64") cannot apply to this text; it is asked for the
+    first level only.
+    """
+    for made in _decode_once(view.text, fired):
+        folded = base_view(made.text)
+        whole = folded.onto(made) if folded.starts is not None else made
+        whole = View(whole.text, whole.starts, whole.ends, made.note).onto(view)
+        yield whole
+        if depth > 1:
+            yield from decoded_views(whole, depth=depth - 1)
+
+
+def _decode_once(text: str, fired: Callable[[str], bool]) -> Iterator[View]:
+    if fired("escape"):
+        made = _rewrite(text, _ESCAPE, _unescape, "escape")
+        if made.starts is not None:
+            yield made
+    if fired("codes"):
+        for pattern, decode in ((_CODES_RUN, _codes), (_HEX_TEXT, _hex_text), (_DECIMAL_CODES, _decimal_codes)):
+            made = _rewrite(text, pattern, decode, "codes")
+            if made.starts is not None:
+                yield made
+    if fired("base64"):
+        yield from _base64_views(text)
