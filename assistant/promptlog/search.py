@@ -1,0 +1,122 @@
+"""Finding records, and telling the story of one prompt.
+
+A search runs on the columns (incident, time, outcome, model, …) and then on the leaves (class of redaction). Reading
+the log is itself a record: people go through `audit.Auditor`, which writes it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from itertools import islice
+
+from assistant.promptlog.log import Log
+from assistant.promptlog.record import Event, Gone, Record
+from assistant.promptlog.store import Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to look for; None and () mean anything. Times are ISO 8601 in UTC, `since` included, `until` not.
+
+    `redacted` is a class of redaction ("PAN"), in any case. `person` is the real one, found through the identity blob.
+    `identities` asks an export to reveal who the pseudonyms are.
+    """
+
+    start: int = 0
+    stop: int | None = None
+    since: str | None = None
+    until: str | None = None
+    events: tuple[str, ...] = ()
+    actor: str | None = None
+    person: str | None = None
+    outcome: str | None = None
+    incident: str | None = None
+    model: str | None = None
+    redacted: str | None = None
+    identities: bool = False
+
+    @property
+    def is_everything(self) -> bool:
+        return not self._given()
+
+    def _given(self) -> dict[str, object]:
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "identities"}
+        return {name: value for name, value in given.items() if value not in (None, (), 0)}
+
+    def in_words(self, size: int) -> str:
+        """A statement of completeness for a log of `size` records."""
+        given = self._given()
+        if not given:
+            return f"records 0 to {size - 1}, every one, no gap"
+        if given.keys() <= {"start", "stop"}:
+            stop = min(size, self.stop if self.stop is not None else size)
+            return f"records {self.start} to {stop - 1}, every one, no gap; key.rotate and body.expire of the whole log"
+        words = ", ".join(f"{name} {'***' if name == 'person' else value}" for name, value in given.items())
+        return f"records selected by {words}, as the log's own search found them; that none was left out is not shown"
+
+
+def matching(log: Log, search: Search, *, newest_first: bool = False) -> Iterator[Record]:
+    """The records that match."""
+    actors: tuple[str | None, ...] = (search.actor,)
+    if search.person is not None:
+        actors = log.pseudonyms_of(search.person)
+    for actor in actors:
+        wanted = Filter(
+            start=search.start,
+            stop=search.stop,
+            since=search.since,
+            until=search.until,
+            events=search.events,
+            actor=actor,
+            outcome=search.outcome,
+            incident=search.incident,
+            model=search.model,
+        )
+        found = log.search(wanted, newest_first=newest_first)
+        yield from (r for r in found if search.redacted is None or redacted(r).get(search.redacted.upper(), 0))
+
+
+def redacted(record: Record) -> dict[str, int]:
+    """How many values of each class were redacted, classes in capitals; {} where the record says nothing of it."""
+    counts = record.facts.get("redactions")
+    return {str(k).upper(): int(v) for k, v in counts.items()} if isinstance(counts, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One prompt from what woke it to the note that it became. `bodies` of a record by name, or why one is gone."""
+
+    record: Record
+    bodies: dict[str, bytes | Gone]
+    answers: tuple[Record, ...]
+    queries: tuple[Record, ...]
+    notes: tuple[Record, ...]
+    reviews: tuple[Record, ...]
+
+
+def story(log: Log, record: Record, *, most: int = 200) -> Story:
+    """What the log knows around this record: answers, the queries of its incident before it, notes, reviews."""
+    about = tuple(log.search(Filter(start=record.index, about=record.id)))
+    queries: tuple[Record, ...] = ()
+    notes: tuple[Record, ...] = ()
+    if record.incident is not None:
+        asked = Filter(stop=record.index, incident=record.incident, events=(Event.SOURCE_QUERY.value,))
+        queries = tuple(islice(log.search(asked, newest_first=True), most))[::-1]
+        posts = (Event.NOTE_POST.value, Event.NOTE_UPDATE.value)
+        after = log.search(Filter(start=record.index, incident=record.incident, events=posts))
+        notes = tuple(note for note in after if _names(note, record))
+    return Story(
+        record=record,
+        bodies={name: log.body(record, name) for name in record.bodies},
+        answers=tuple(r for r in about if r.event is not Event.AUDIT_REVIEW),
+        queries=queries,
+        notes=notes,
+        reviews=tuple(r for r in about if r.event is Event.AUDIT_REVIEW),
+    )
+
+
+def _names(note: Record, request: Record) -> bool:
+    """Whether a note says that it was made from this request (by index or id)."""
+    named = note.facts.get("requests")
+    return isinstance(named, list) and (request.index in named or request.id in named)
