@@ -1,0 +1,130 @@
+"""Living notes, revision by revision: each is stored once and never changed.
+
+A note is kept under a `key` that names the work it came from ("r1.facts"). Doing that work again, after a crash or by
+two replicas at once, finds the key taken and keeps the first note: exactly one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from assistant.core.note import Note
+from assistant.core.note_json import note_to_json
+from assistant.notebook.canonical import dump
+from assistant.notebook.database import Database
+from redaction import FinalScanner
+
+TABLES = sa.MetaData()
+
+notes = sa.Table(
+    "payops_note",
+    TABLES,
+    sa.Column("incident", sa.Text, primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("written_at", sa.Float(53), nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.UniqueConstraint("incident", "key", name="payops_note_key"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A line of the list of notes. `written_at` in Unix seconds."""
+
+    incident: str
+    revision: int
+    key: str
+    written_at: float
+    status: str
+    severity: str
+    title: str
+
+
+class NoteBook:
+    """`assistant.ports.Notebook`. Raises Away and Damaged (see `database`), LeakBlocked where the last look finds
+    something.
+    """
+
+    def __init__(self, database: Database, *, scanner: FinalScanner) -> None:
+        self._db = database
+        self._scanner = scanner
+
+    def put(self, note: Note) -> None:
+        """Keep a revision. The same revision again changes nothing."""
+        with self._db.write() as c:
+            self.keep(c, note, key=f"revision.{note.revision}")
+
+    def keep(self, c: sa.Connection, note: Note, *, key: str) -> bool:
+        """Keep a note within a transaction of the caller's; False if its key or revision was taken."""
+        body = dump(note_to_json(note))
+        self._scanner.check(body, sink="notebook")
+        row = {
+            "incident": note.incident_id,
+            "revision": note.revision,
+            "key": key,
+            "written_at": note.written_at,
+            "status": note.status,
+            "severity": note.severity,
+            "title": note.title,
+            "body": body,
+        }
+        # RETURNING, because a driver may not count the rows of an INSERT … DO NOTHING.
+        kept = c.execute(self._db.insert(notes).values(row).on_conflict_do_nothing().returning(notes.c.revision))
+        return kept.first() is not None
+
+    def by_key(self, incident: str, key: str) -> int | None:
+        """The revision kept under `key`, if there is one."""
+        with self._db.read() as c:
+            query = sa.select(notes.c.revision).where(notes.c.incident == incident, notes.c.key == key)
+            return c.execute(query).scalar()
+
+    def next_revision(self, incident: str) -> int:
+        with self._db.read() as c:
+            newest = c.execute(sa.select(sa.func.max(notes.c.revision)).where(notes.c.incident == incident)).scalar()
+        return int(newest or 0) + 1
+
+    def latest(self, incident: str) -> Mapping[str, object] | None:
+        return self._body(sa.select(notes.c.body).where(notes.c.incident == incident).order_by(notes.c.revision.desc()))
+
+    def revision(self, incident: str, number: int) -> Mapping[str, object] | None:
+        return self._body(sa.select(notes.c.body).where(notes.c.incident == incident, notes.c.revision == number))
+
+    def revisions(self, incident: str) -> tuple[Revision, ...]:
+        """All revisions of one incident, first to last."""
+        return self._lines(sa.select(*_LINE).where(notes.c.incident == incident).order_by(notes.c.revision))
+
+    def newest(self, *, limit: int = 100, offset: int = 0) -> tuple[Revision, ...]:
+        """The latest revision of each incident, newest first."""
+        last = (
+            sa.select(notes.c.incident, sa.func.max(notes.c.revision).label("revision"))
+            .group_by(notes.c.incident)
+            .subquery()
+        )
+        both = sa.and_(notes.c.incident == last.c.incident, notes.c.revision == last.c.revision)
+        query = sa.select(*_LINE).join(last, both).order_by(notes.c.written_at.desc(), notes.c.incident)
+        return self._lines(query.limit(limit).offset(offset))
+
+    def _body(self, query: Any) -> Mapping[str, object] | None:
+        with self._db.read() as c:
+            body = c.execute(query.limit(1)).scalar()
+        if body is None:
+            return None
+        self._scanner.check(body, sink="notebook reader")
+        found: dict[str, object] = json.loads(body)
+        return found
+
+    def _lines(self, query: Any) -> tuple[Revision, ...]:
+        with self._db.read() as c:
+            return tuple(Revision(**row) for row in c.execute(query).mappings())
+
+
+_LINE = tuple(notes.c[name] for name in ("incident", "revision", "key", "written_at", "status", "severity", "title"))

@@ -1,0 +1,1 @@
+"""What the assistant says of itself: structured logs and metrics. Neither holds text that was not redacted."""

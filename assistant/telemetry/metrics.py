@@ -1,0 +1,100 @@
+"""Metrics of the assistant itself, in Prometheus's words. Counts, ages and latencies only: no label comes from
+telemetry.
+
+What is counted as it happens is a counter; what can be asked (open incidents, waiting parcels, living replicas) is
+asked at each scrape, so that it cannot drift from the truth; what cannot be asked then is left out, never reported as
+0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Reading = Callable[[], Mapping[str, float]]
+"""Asked at each scrape: metric name to value. Raises WorkflowError where it cannot be told."""
+
+
+@dataclass(slots=True)
+class Metrics:
+    """The registry and its instruments. See `new_metrics`."""
+
+    registry: Any
+    webhooks: Any
+    deliveries: Any
+    incidents: Any
+    notes: Any
+    facts_seconds: Any
+    note_seconds: Any
+    posts: Any
+    takeovers: Any
+    withheld_lines: Any
+    readings: dict[str, Reading] = field(default_factory=dict)
+
+    def render(self) -> tuple[bytes, str]:
+        """The exposition and its content type."""
+        from prometheus_client import generate_latest
+        from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+
+def new_metrics() -> Metrics:
+    """Instruments on a registry of their own."""
+    from prometheus_client import CollectorRegistry, Counter, Histogram
+
+    registry = CollectorRegistry()
+
+    def counter(name: str, help_: str, *labels: str) -> Any:
+        return Counter(f"payops_{name}", help_, labels, registry=registry)
+
+    seconds = (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120)
+    metrics = Metrics(
+        registry=registry,
+        webhooks=counter("webhook_requests", "Webhook requests by HTTP status.", "code"),
+        deliveries=counter("alert_deliveries", "Alerts delivered, by how they were placed.", "how"),
+        incidents=counter("incidents_opened", "Incidents opened, storms included."),
+        notes=counter("notes", "Note revisions kept, by kind and whether a model wrote.", "kind", "model"),
+        facts_seconds=Histogram(
+            "payops_facts_seconds", "From webhook to facts-only note.", buckets=seconds, registry=registry
+        ),
+        note_seconds=Histogram(
+            "payops_note_seconds", "From a round's beginning to its note.", buckets=seconds, registry=registry
+        ),
+        posts=counter("posts", "Notes shown, by outlet.", "outlet"),
+        takeovers=counter("takeovers", "Rounds taken over from other processes or done again."),
+        withheld_lines=counter("log_lines_withheld", "Log lines stopped by the final scanner."),
+    )
+    registry.register(_Asked(metrics.readings))
+    return metrics
+
+
+class _Asked:
+    """A collector that asks at each scrape."""
+
+    def __init__(self, readings: Mapping[str, Reading]) -> None:
+        self._readings = readings
+
+    def describe(self) -> Iterable[Any]:
+        return ()
+
+    def collect(self) -> Iterable[Any]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        from assistant.errors import PayopsError
+
+        for source, reading in self._readings.items():
+            up = GaugeMetricFamily(f"payops_{source}_readable", f"1 if {source} could be asked just now.")
+            try:
+                values = reading()
+            except PayopsError:
+                up.add_metric([], 0)
+                yield up
+                continue
+            up.add_metric([], 1)
+            yield up
+            for name, value in values.items():
+                gauge = GaugeMetricFamily(f"payops_{name}", f"{name.replace('_', ' ')}, asked at the scrape.")
+                gauge.add_metric([], value)
+                yield gauge

@@ -1,0 +1,116 @@
+"""What goes on in the background of `serve`, each in a thread of its own that says when it last did its work.
+
+An error of our tree is logged and the loop goes on. Any other is a fault of ours: the loop ends, `/healthz` says
+which, and whatever supervises the process restarts it; work that was begun is resumed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from assistant.errors import OutletError, PayopsError
+from assistant.workflow.outbox import Carrier, Never, Outbox
+from redaction import RedactionError
+
+_LOG = logging.getLogger("payops.workflow")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to do every `every_s` seconds, such as publishing a checkpoint."""
+
+    name: str
+    every_s: float
+    run: Callable[[], object]
+
+
+class Loop(threading.Thread):
+    """Runs a task again and again. `wake` makes it run at once; `stop` ends it after the run at hand."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(name=task.name, daemon=True)
+        self.task = task
+        self.last_ok: float | None = None
+        self.trouble = ""
+        self.failed = ""
+        self._wake = threading.Event()
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        try:
+            while not self._stop_asked.is_set():
+                self._once()
+                self._wake.wait(self.task.every_s)
+                self._wake.clear()
+        except BaseException as error:
+            self.failed = type(error).__name__
+            raise
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self, *, timeout_s: float = 5.0) -> None:
+        self._stop_asked.set()
+        self._wake.set()
+        if self.is_alive() and threading.current_thread() is not self:
+            self.join(timeout_s)
+
+    def health(self) -> str:
+        """Empty while it works, else what is wrong with it."""
+        if self.failed:
+            return f"{self.task.name} ended ({self.failed})"
+        return self.trouble
+
+    def _once(self) -> None:
+        try:
+            self.task.run()
+            self.last_ok, self.trouble = time.monotonic(), ""
+        except (PayopsError, RedactionError) as error:
+            if not self.trouble:
+                _LOG.error("task failed", extra={"task": self.task.name, "reason": str(error)})
+            self.trouble = f"{self.task.name}: {type(error).__name__}"
+
+
+class Courier:
+    """Delivers what the outbox holds for one outlet, one parcel after another. `allowed` says whether posts may
+    leave.
+    """
+
+    def __init__(
+        self, outbox: Outbox, carrier: Carrier, *, allowed: Callable[[], bool], sent: Callable[[str, str], None]
+    ) -> None:
+        self._outbox = outbox
+        self.carrier = carrier
+        self._allowed = allowed
+        self._sent = sent
+
+    def deliver_all(self) -> int:
+        """Deliver until nothing is ready; how many. Raises Away."""
+        count = 0
+        while self._allowed():
+            parcel = self._outbox.claim(self.carrier.name, every_revision=self.carrier.every_revision)
+            if parcel is None:
+                break
+            try:
+                ref = self.carrier.deliver(parcel)
+            except Never as error:
+                self._outbox.give_up(parcel, error)
+                self._say("given up", parcel.incident, error)
+                continue
+            except OutletError as error:
+                self._outbox.postpone(parcel, error)
+                self._say("postponed", parcel.incident, error)
+                continue
+            self._outbox.delivered(parcel, ref)
+            self._sent(self.carrier.name, parcel.incident)
+            count += 1
+        return count
+
+    def _say(self, what: str, incident: str, error: OutletError) -> None:
+        _LOG.warning(
+            "delivery %s", what, extra={"incident": incident, "outlet": self.carrier.name, "reason": error.message}
+        )

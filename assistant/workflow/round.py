@@ -1,0 +1,199 @@
+"""One round of one incident: record, facts, note, finish. Every step may be done again and then finds what it did.
+
+Plain Python without DBOS: `engine` runs each method of `ROUND_STEPS` as a durable step and keeps what it returns.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from assistant.core.incident import Incident, IncidentId
+from assistant.core.note import Note
+from assistant.errors import PromptLogError, WorkflowError
+from assistant.notebook.canonical import dump
+from assistant.notebook.database import Database
+from assistant.notebook.notes import NoteBook
+from assistant.ports import Clock, PromptLog
+from assistant.promptlog.record import Entry, Event, RecordId
+from assistant.workflow.incidents import IncidentBook, Snapshot
+from assistant.workflow.investigator import Investigator, skew_gap
+from assistant.workflow.outbox import Carrier, Outbox
+from assistant.workflow.plain import plain_note
+from assistant.workflow.replicas import Probe, no_probe
+from assistant.workflow.rounds import Rounds
+from assistant.workflow.switch import Switch
+from redaction import FinalScanner, LeakBlocked, RedactionError
+
+ROUND_STEPS = ("record", "facts", "note", "finish")
+CRASHES = 2
+"""So many crashes of one round, and looking further is over: the deterministic note goes out."""
+
+_LOG = logging.getLogger("payops.workflow")
+_LOGGED_ALERTS = 500
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a round works with. `carriers` are the outlets; `told` is called after each kept note, to wake them."""
+
+    database: Database
+    incidents: IncidentBook
+    notes: NoteBook
+    rounds: Rounds
+    outbox: Outbox
+    switch: Switch
+    promptlog: PromptLog
+    investigator: Investigator
+    scanner: FinalScanner
+    clock: Clock
+    carriers: Sequence[Carrier]
+    actor: str = "webhook"
+    stopping: Callable[[], bool] = lambda: False
+    told: Callable[[str, Note], None] = lambda key, note: None
+    probe: Probe = no_probe
+
+
+@dataclass(slots=True)
+class Work:
+    """The steps. What `examine` found stays in memory between `facts` and `note`; after a crash it is looked at
+    again.
+    """
+
+    parts: Parts
+    _found: dict[tuple[str, int], tuple[Incident, Any]] = field(default_factory=dict)
+
+    def step(self, name: str, incident: str, number: int, *, plain: bool) -> dict[str, Any]:
+        """Run one step by name, counting beginnings and ends, waiting while the database is away."""
+        p = self.parts
+        crashes = self._patiently(lambda: p.rounds.step_begins(incident, number, name))
+        p.probe(f"{name}.begun")
+        body: Callable[[IncidentId, int, int], dict[str, Any]] = getattr(self, f"_{name}")
+        try:
+            result = self._patiently(lambda: body(IncidentId(incident), number, CRASHES if plain else crashes))
+        finally:
+            self._patiently(lambda: p.rounds.step_ends(incident, number, name))
+        p.probe(f"{name}.ended")
+        return dict(result)
+
+    def _record(self, incident: IncidentId, number: int, crashes: int) -> dict[str, Any]:
+        """The prompt log learns what came in, once: the record's id is the round's."""
+        snapshot = self._snapshot(incident)
+        alerts = [{"labels": dict(a.labels), "status": a.status, "starts_at": a.starts_at} for a in snapshot.alerts]
+        entry = Entry(
+            event=Event.ALERT_RECEIVED,
+            actor=self.parts.actor,
+            resource="alert",
+            incident=incident,
+            id=RecordId(f"{incident}.{number}.alerts"),
+            facts={"alerts": len(alerts), "firing": snapshot.head.firing, "round": number},
+            bodies={"alerts": dump(alerts[:_LOGGED_ALERTS]).encode()},
+        )
+        try:
+            receipt = self.parts.promptlog.append(entry)
+        except (PromptLogError, LeakBlocked) as error:
+            _LOG.error("no record of the alerts", extra={"incident": incident, "reason": type(error).__name__})
+            return {"record": None}
+        self.parts.probe("record.appended")
+        return {"record": receipt.id, "index": receipt.index}
+
+    def _facts(self, incident: IncidentId, number: int, crashes: int) -> dict[str, Any]:
+        """What is known without a model. On the first round it goes out at once; later ones wait for their draft."""
+        done = self.parts.notes.by_key(incident, f"{number}.facts")
+        if done is not None:
+            return {"revision": done}
+        snapshot = self._snapshot(incident)
+        value = self.parts.investigator.incident(incident, snapshot.alerts)
+        if crashes >= CRASHES:
+            return {"revision": self._keep(self._plain(value, _CRASHED), value, snapshot, key=f"{number}.facts")}
+        found = self.parts.investigator.examine(value)
+        self._found[incident, number] = (value, found)
+        self.parts.probe("facts.examined")
+        if number > 1:
+            return {"revision": None}
+        note = self.parts.investigator.facts(found, revision=self.parts.notes.next_revision(incident))
+        return {"revision": self._keep(note, value, snapshot, key=f"{number}.facts")}
+
+    def _note(self, incident: IncidentId, number: int, crashes: int) -> dict[str, Any]:
+        """The drafted note, or the deterministic one with the reason why."""
+        facts = self.parts.notes.by_key(incident, f"{number}.facts")
+        done = self.parts.notes.by_key(incident, f"{number}.note")
+        if done is not None or (crashes > CRASHES and facts is not None):
+            return {"revision": done or facts}
+        snapshot = self._snapshot(incident)
+        value, found = self._found.pop((incident, number), (None, None))
+        if value is None:
+            value = self.parts.investigator.incident(incident, snapshot.alerts)
+            if crashes > CRASHES:
+                return {"revision": self._keep(self._plain(value, _CRASHED), value, snapshot, key=f"{number}.note")}
+            found = self.parts.investigator.examine(value)
+        self.parts.probe("note.examined")
+        revision = self.parts.notes.next_revision(incident)
+        if crashes >= CRASHES:
+            note = self.parts.investigator.facts(found, revision=revision, without_model=_CRASHED)
+        elif self.parts.switch.off:
+            note = self.parts.investigator.facts(found, revision=revision, without_model=_OFF)
+        else:
+            note = self.parts.investigator.draft(found, revision=revision)
+        self.parts.probe("note.written")
+        return {"revision": self._keep(note, value, snapshot, key=f"{number}.note")}
+
+    def _finish(self, incident: IncidentId, number: int, crashes: int) -> dict[str, Any]:
+        self._found.pop((incident, number), None)
+        self.parts.rounds.finish(incident, number, outcome="note")
+        return {"done": True}
+
+    def _keep(self, note: Note, incident: Incident, snapshot: Snapshot, *, key: str) -> int:
+        """Note and parcels in one transaction. A note that the last look stops is replaced by the plain one."""
+        gap = skew_gap(incident, now=self.parts.clock.now())
+        note = replace(note, gaps=(*note.gaps, gap)) if gap else note
+        try:
+            return self._kept(note, incident, snapshot, key=key)
+        except RedactionError as error:
+            why = ", ".join(error.classes) if isinstance(error, LeakBlocked) else "the last look failed"
+            _LOG.error("note withheld", extra={"incident": note.incident_id, "reason": why})
+            instead = self._plain(incident, f"a note was withheld by the last look ({why})")
+            return self._kept(replace(instead, revision=note.revision), incident, snapshot, key=key)
+
+    def _kept(self, note: Note, incident: Incident, snapshot: Snapshot, *, key: str) -> int:
+        p = self.parts
+        with p.database.write() as c:
+            kept = p.notes.keep(c, note, key=key)
+            if kept and not snapshot.head.muted:
+                for carrier in p.carriers:
+                    payload = carrier.render(note, incident)
+                    if payload is not None:
+                        p.outbox.put(
+                            c, incident=incident.id, outlet=carrier.name, revision=note.revision, payload=payload
+                        )
+            p.probe(f"{key.split('.')[1]}.kept")
+        p.probe(f"{key.split('.')[1]}.committed")
+        if not kept:
+            first = p.notes.by_key(incident.id, key)
+            if first is None:
+                raise WorkflowError(f"revision {note.revision} of {incident.id} was taken by other work")
+            return first
+        p.told(key, note)
+        return note.revision
+
+    def _plain(self, incident: Incident, why: str) -> Note:
+        p = self.parts
+        revision = p.notes.next_revision(incident.id)
+        return plain_note(incident, why=why, now=p.clock.now(), revision=revision, scanner=p.scanner)
+
+    def _snapshot(self, incident: IncidentId) -> Snapshot:
+        snapshot = self.parts.incidents.snapshot(incident)
+        if snapshot is None:
+            raise WorkflowError(f"incident {incident} is not in the notebook", mend="was the database replaced?")
+        return snapshot
+
+    def _patiently(self, work: Callable[[], Any]) -> Any:
+        return self.parts.database.patiently(work, stopping=self.parts.stopping)
+
+
+_CRASHED = "looking further crashed twice, so this is written without it"
+_OFF = "model and posts are switched off (payops off)"
+
+Result = Mapping[str, Any]
