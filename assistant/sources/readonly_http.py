@@ -109,13 +109,12 @@ class ReadOnlySession(requests.Session):
             self._breaker.failed()
         else:
             self._breaker.worked()
-        self._here.body = response.content
+        self._here.last = response
         return response
 
-    def last_body(self) -> bytes:
-        """What the last call of this thread read: for what a library leaves out of its answer, such as warnings."""
-        body: bytes = getattr(self._here, "body", b"")
-        return body
+    def last(self) -> requests.Response | None:
+        """The last answer of this thread: for what a library leaves out of its own, such as status and warnings."""
+        return getattr(self._here, "last", None)
 
     def _permit(self, request: requests.PreparedRequest) -> None:
         base, url = urlsplit(self.base), urlsplit(request.url or "")
