@@ -61,7 +61,7 @@ class Engine:
             "max_executor_threads": self._concurrency * 2 + 8,
             "sys_db_pool_size": 12,
             "use_listen_notify": False,
-            "notification_listener_polling_interval_sec": 5.0,
+            "notification_listener_polling_interval_sec": 1.0,
             "scheduler_polling_interval_sec": 3600.0,
         }
         self._dbos, engine = DBOS, self
