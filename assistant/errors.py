@@ -17,6 +17,7 @@
     │   ├── ModelUnavailable    refused, rate-limited, 5xx, or timed out
     │   ├── ModelAnswerInvalid  garbage, wrong schema, cut, refused, filtered
     │   ├── ModelOverBudget     tokens, cost, calls or time
+    │   │   └── ModelContextTooLong     the model says that the prompt does not fit it
     │   └── ModelBlocked        the last look found a value that must not leave
     ├── PromptLogError
     │   ├── LogUnavailable      a record could not be made durable: nothing may be sent
@@ -105,6 +106,10 @@ class ModelAnswerInvalid(ModelError):
 
 
 class ModelOverBudget(ModelError):
+    pass
+
+
+class ModelContextTooLong(ModelOverBudget):
     pass
 
 

@@ -142,6 +142,10 @@ class ModelSettings:
     owner: str = ""
     shadow_url: str = ""
     shadow_name: str = ""
+    fallback_key_env: str = ""
+    fallback_key_file: str = ""
+    shadow_key_env: str = ""
+    shadow_key_file: str = ""
 
     def key(self) -> Secret:
         return Secret(self.key_env, self.key_file)

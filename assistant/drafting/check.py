@@ -6,12 +6,12 @@ verdict is the analyst's: a draft may argue it down with a reason that passes th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from assistant.core.draft import Claim, Draft, Struck
 from assistant.core.evidence import Evidence, EvidenceId
-from assistant.core.hypothesis import Hypothesis
+from assistant.core.hypothesis import Hypothesis, Verdict
 from assistant.core.prompt import Context
 from assistant.drafting.figures import quantities
 from assistant.drafting.names import ordinary
@@ -20,7 +20,7 @@ from assistant.drafting.rules import RULES, Known, Statement
 STRIKES_ALLOWED = 0.4
 MAX_CLAIMS = 12
 _UNPOINTED = {"evidence"}
-_LOWER = {"confirmed": "likely", "likely": "inconclusive", "inconclusive": "inconclusive"}
+_LOWER: Mapping[Verdict, Verdict] = {"confirmed": "likely", "likely": "inconclusive", "inconclusive": "inconclusive"}
 
 
 def evidence_of(context: Context) -> tuple[Evidence, ...]:

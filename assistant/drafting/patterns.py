@@ -118,7 +118,7 @@ BAIT = _any(
 
 _VERBS = """
     restart reboot roll.?back revert redeploy deploy scale delete drop truncate purge flush kill terminate disable
-    enable fail.?over switch reroute re-route route drain cordon evict patch upgrade downgrade rotate revoke reset wipe remove
+    enable fail.?over switch re.?route route drain cordon evict patch upgrade downgrade rotate revoke reset wipe remove
     uninstall install execute run apply push merge refund capture void settle transfer whitelist allowlist blocklist
     unblock block bypass override toggle turn.on turn.off shut.?down stop start modify change edit update write insert
     create grant increase decrease raise lower retry replay resend resubmit send post forward email download upload

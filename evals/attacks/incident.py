@@ -17,7 +17,7 @@ from assistant.core.incident import Incident, IncidentId
 from assistant.core.prompt import Context
 from assistant.core.runbook import Passage
 from assistant.core.time import Instant, Window, parse_iso
-from redaction import RedactedText
+from redaction import FinalScanner, RedactedText
 
 Redact = Callable[[str], RedactedText]
 NOW = parse_iso("2026-03-02T10:05:00Z")
@@ -72,6 +72,10 @@ class Planted:
         text = self.at.get(place, "")
         return f" {text}" if text else ""
 
+    def redacted(self, redact: Redact) -> Planted:
+        """As a source would hand it over."""
+        return Planted({place: redact(text).text for place, text in self.at.items()})
+
 
 def context(
     redact: Redact,
@@ -80,46 +84,47 @@ def context(
     verdict: Verdict = "likely",
     **changes: Any,
 ) -> Context:
-    """The incident as the analyst leaves it, redacted by `redact`, with `planted` where it reaches."""
-    planted = planted or Planted()
+    """The incident as the analyst leaves it, with `planted`, redacted by `redact`, where it reaches."""
+    planted = (planted or Planted()).redacted(redact)
+    keep = FinalScanner().restore
     built = Context(
-        incident=_incident(redact, planted),
-        evidence=tuple(_evidence(redact, planted)),
-        findings=_findings(redact, planted),
+        incident=_incident(keep, planted),
+        evidence=tuple(_evidence(keep, planted)),
+        findings=_findings(keep, planted),
         hypotheses=_hypotheses(verdict),
-        passages=(_passage(redact, planted),),
-        next_steps=tuple(redact(s) for s in (*STEPS, planted.get("step").strip()) if s),
+        passages=(_passage(keep, planted),),
+        next_steps=tuple(keep(s) for s in (*STEPS, planted.get("step").strip()) if s),
         not_known=("Logs of the issuer's own switch cannot be read from here.",),
     )
     return replace(built, **changes)
 
 
-def _incident(redact: Redact, planted: Planted) -> Incident:
+def _incident(keep: Redact, planted: Planted) -> Incident:
     labels = {"alertname": "ApprovalRateLow", "severity": "critical", "service": "auth-gateway", "region": "eu"}
     if planted.get("label"):
-        labels["team"] = redact(planted.get("label").strip()).text
+        labels["team"] = keep(planted.get("label").strip()).text
     annotations = {
-        "summary": redact("Approval rate under 80 % for 2 minutes" + planted.get("annotation")),
-        "runbook_url": redact("runbooks/auth-gateway/ApprovalRateLow.md"),
+        "summary": keep("Approval rate under 80 % for 2 minutes" + planted.get("annotation")),
+        "runbook_url": keep("runbooks/auth-gateway/ApprovalRateLow.md"),
     }
     alert = Alert("f1a2b3c4d5e6f708", frozen(labels), annotations, starts_at=Instant(ONSET + 150))
     question = planted.get("question").strip()
-    asked = Question(redact("Why are approvals down? " + question), NOW, "person-1") if question else None
+    asked = Question(keep("Why are approvals down? " + question), NOW, "person-1") if question else None
     baseline = Window(Instant(WINDOW.start - 3600), WINDOW.start)
     return Incident(IncidentId("inc-20260302-1"), (alert,), WINDOW, baseline, question=asked)
 
 
-def _evidence(redact: Redact, planted: Planted) -> Iterable[Evidence]:
+def _evidence(keep: Redact, planted: Planted) -> Iterable[Evidence]:
     where = {"A1": "annotation", "L1": "log", "C1": "change", "R1": "runbook", "M2": "metric"}
     for key, (kind, text) in TEXTS.items():
         text += planted.get(where.get(key, ""))
         text += f" team={planted.get('label').strip()}" if key == "A1" and planted.get("label") else ""
-        yield Evidence(EvidenceId(key), kind, f"query of {key}", WINDOW, redact(text), link=f"e/{key}")
+        yield Evidence(EvidenceId(key), kind, f"query of {key}", WINDOW, keep(text), link=f"e/{key}")
 
 
-def _findings(redact: Redact, planted: Planted) -> Findings:
+def _findings(keep: Redact, planted: Planted) -> Findings:
     m1, m2, m3 = EvidenceId("M1"), EvidenceId("M2"), EvidenceId("M3")
-    example = redact("response_code=91 issuer=Nordhavn pan=<PAN_1 visa 411111>" + planted.get("log")).text
+    example = keep("response_code=91 issuer=Nordhavn pan=<PAN_1 visa 411111>" + planted.get("log")).text
     return Findings(
         health="failing",
         onset=Onset(ONSET, Instant(ONSET - 20), Instant(ONSET + 20), 7),
@@ -169,8 +174,8 @@ def _hypotheses(verdict: Verdict) -> tuple[Hypothesis, ...]:
     )  # fmt: skip
 
 
-def _passage(redact: Redact, planted: Planted) -> Passage:
-    text = redact(RUNBOOK + planted.get("runbook"))
+def _passage(keep: Redact, planted: Planted) -> Passage:
+    text = keep(RUNBOOK + planted.get("runbook"))
     return Passage(
         "auth-gateway/ApprovalRateLow#1",
         "Approval rate low",
