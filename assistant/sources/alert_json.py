@@ -62,6 +62,15 @@ def active_alerts_of(document: Any, door: Door) -> tuple[Active, ...]:
     return tuple(_actives(data.get("alerts"), door))
 
 
+def fired_of(document: Any, door: Door) -> tuple[Alert, ...]:
+    """Firing alerts of Prometheus' `GET /api/v1/alerts` as Alertmanager would have them, started when active."""
+    data = _mapping(data_of(document), door.source, "the answer")
+    items = [i for i in _list(data.get("alerts"), door.source, "active alerts") if isinstance(i, Mapping)]
+    firing = [{**item, "startsAt": item.get("activeAt")} for item in items if item.get("state") == "firing"]
+    alerts = [one_alert(item, door, status="firing", where=f"alert {i + 1}") for i, item in enumerate(firing)]
+    return tuple(replace(a, active_at=a.starts_at) for a in alerts)
+
+
 def with_active_at(alerts: Iterable[Alert], active: Sequence[Active]) -> tuple[Alert, ...]:
     """Alerts with the time their condition began. Alertmanager's labels are Prometheus' plus external ones."""
     return tuple(replace(a, active_at=at) if (at := _began(a, active)) is not None else a for a in alerts)

@@ -31,7 +31,7 @@ def catalogue_of(
             seen = known.setdefault(label, set())
             if label != NAME and len(seen) < MAX_VALUES:
                 seen.add(value)
-    return tuple(_info(name, sizes[name], values[name], metadata, door) for name in sorted(sizes) if name)
+    return tuple(metric_info(name, sizes[name], values[name], metadata, door) for name in sorted(sizes) if name)
 
 
 def metric_type(name: str, metadata: Mapping[str, Any]) -> MetricType:
@@ -62,7 +62,9 @@ def _help(name: str, metadata: Mapping[str, Any]) -> str:
     return ""
 
 
-def _info(name: str, size: int, values: Mapping[str, set[str]], metadata: Mapping[str, Any], door: Door) -> MetricInfo:
+def metric_info(
+    name: str, size: int, values: Mapping[str, set[str]], metadata: Mapping[str, Any], door: Door
+) -> MetricInfo:
     labels = {
         label: tuple(sorted({door.value(label, v) for v in found}))
         for label, found in sorted(values.items())

@@ -47,8 +47,8 @@ def metrics_of(expr: str) -> tuple[Select, ...]:
 def expression_of(expr: str) -> Expression:
     """Read an expression. Raises SourceMalformed for what is too long, too deep, or not understood."""
     tree = parsed(expr)
-    nodes = tuple(_nodes(tree))
-    selects = dict.fromkeys(_select(n) for n in nodes if _kind(n) == "VectorSelector")
+    nodes = tuple(nodes_of(tree))
+    selects = dict.fromkeys(select_of(n) for n in nodes if _kind(n) == "VectorSelector")
     labels = dict.fromkeys(name for n in nodes for name in _grouping(n))
     thresholds = tuple(t for n in nodes if (t := _threshold(n)) is not None)
     return Expression(tuple(selects), thresholds, tuple(labels), _query(_left_of_threshold(tree)))
@@ -84,7 +84,7 @@ def _guard(expr: str) -> None:
         raise SourceMalformed("prometheus", f"an alert's expression is over {limit}", mend="split the rule")
 
 
-def _nodes(tree: Any) -> Iterator[Any]:
+def nodes_of(tree: Any) -> Iterator[Any]:
     stack = [tree]
     while stack:
         node = stack.pop()
@@ -106,7 +106,7 @@ def _children(node: Any) -> list[Any]:
             return []
 
 
-def _select(node: Any) -> Select:
+def select_of(node: Any) -> Select:
     matchers = tuple(Matcher(m.name, _OPS[_enum(m.op)], m.value) for m in node.matchers.matchers)
     named = [m.value for m in matchers if m.label == NAME and m.op == "="]
     if node.name or named:
@@ -162,7 +162,7 @@ def _query(node: Any) -> Query | None:
         case "ParenExpr":
             return _query(node.expr)
         case "VectorSelector" if node.offset is None and node.at is None:
-            return _select(node)
+            return select_of(node)
         case "Call":
             return _call(node)
         case "AggregateExpr":
