@@ -269,6 +269,7 @@ _ON_PATH = {
     "rule": _rule,
     "throttle": _throttle,
     "expire": _error,
+    "skew": _error,
 }
 
 

@@ -45,7 +45,7 @@ GAUGES = (
 # mechanism: (components it may act on, fields it needs, fields it may have)
 MECHANISMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "slow": ((*PATH, *OFF_PATH), ("add_ms",), ()),
-    "error": ((*PATH, *OFF_PATH), ("share",), ("code",)),
+    "error": ((*PATH, *OFF_PATH), ("share",), ("code", "counts")),
     "drop": ((*PATH, *OFF_PATH), ("share",), ()),
     "miscode": (("connector", "issuer", "acquirer"), ("share", "from", "to"), ("reported_only",)),
     "drift": (("risk",), ("shift",), ("decline_share",)),
@@ -100,6 +100,7 @@ class Fault:
     level: str = "error"
     scanner: str = ""
     reported_only: bool = False
+    counts: str = ""
     every: float = 0.0
     log: tuple[str, ...] = ()
 
@@ -262,7 +263,7 @@ def _check_values(where: str, f: Mapping[str, Any]) -> None:
         ("queue", QUEUES),
         ("gauge", GAUGES),
         ("signal", ("metrics", "logs")),
-        ("profile", ("surge", "cardtest")),
+        ("profile", ("surge", "cardtest")), ("counts", ("dns_failures", "tls_failures")),
     ):
         if key in f and "{" not in str(f[key]) and f[key] not in allowed:
             raise _refuse(where, f"{key} = {f[key]!r} is unknown", f"one of {', '.join(allowed)}")

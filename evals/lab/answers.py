@@ -1,0 +1,106 @@
+"""The truth of a made world, as TOML for scorers. It is written to a folder of its own that nothing under test reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from evals.lab.authorise import STAGE, impact
+from evals.lab.rulebook import BY_NAME
+from evals.lab.traffic import in_scope
+from evals.world_format import toml_string
+
+if TYPE_CHECKING:
+    from evals.lab.make import Truth
+
+PLAIN_HOMES = {
+    "gateway": "payments-api", "orchestrator": "payment-orchestrator", "risk": "risk-scoring", "vault": "token-vault",
+    "threeds": "threeds-server", "connector": "acquirer-connector", "hsm": "hsm-proxy", "ledger": "ledger",
+    "settlement": "settlement", "webhooks": "webhook-dispatcher", "payouts": "payouts", "disputes": "disputes",
+    "fx": "fx-rates", "onboarding": "merchant-onboarding", "terminals": "terminal-gateway",
+}  # fmt: skip
+
+
+def runbook_path(alert: str) -> str:
+    """Where the shipped runbook of an alert lies, or "none"."""
+    return "none" if alert == "none" else f"runbooks/{PLAIN_HOMES[BY_NAME[alert].home]}/{alert}.md"
+
+
+def _value(v: object) -> str:
+    if isinstance(v, bool):
+        return "true" if v else "false"
+    if isinstance(v, (int, float)):
+        return repr(v)
+    if isinstance(v, str):
+        return toml_string(v)
+    if isinstance(v, Sequence):
+        return "[" + ", ".join(_value(x) for x in v) + "]"
+    raise TypeError(f"no TOML for {type(v).__name__}")
+
+
+def _table(name: str, fields: Mapping[str, object]) -> list[str]:
+    return ["", name, *(f"{k} = {_value(v)}" for k, v in fields.items())]
+
+
+def observable(t: Truth) -> dict[str, str]:
+    """Where issuer and BIN can be seen in this world."""
+    return {"issuer": t.shop.tier, "bin": "nowhere" if t.shop.tier == "nowhere" else "logs", "scheme": "metrics", "acquirer": "metrics", "region": "metrics"}
+
+
+def hidden(t: Truth) -> bool:
+    """Whether the entity at fault cannot be named by anyone who sees only this world."""
+    s = t.scenario
+    return s.unobservable or (s.entity_kind in {"issuer", "bin"} and observable(t)[s.entity_kind] == "nowhere")
+
+
+def effects(t: Truth) -> list[dict[str, object]]:
+    """For every fault that changes outcomes: the stated share, and the share it hit of what it could hit."""
+    out: list[dict[str, object]] = []
+    for k, f in enumerate(t.scenario.faults):
+        row: dict[str, object] = {"mechanism": f.mechanism, "component": f.component, "from": round(t.onset + f.delay, 1)}
+        if f.mechanism in {"error", "drop", "expire", "miscode", "rule"} and f.component in STAGE and f.share:
+            full = f.strength(t.attempts.t, t.onset) >= 1
+            mask = in_scope(f, t.attempts, t.shop) & full & (t.attempts.t <= t.now) & (t.outcome.stage >= STAGE[f.component])
+            if STAGE[f.component] == 4:
+                mask &= t.outcome.threeds >= 0
+            row |= {"stated": f.share, "reached": int(mask.sum()), "hit": int((mask & (t.outcome.fault == k)).sum())}
+        out.append(row)
+    return out
+
+
+def answers_text(t: Truth) -> str:
+    """The answers as TOML; see README.md for what each field means."""
+    s, b = t.scenario, t.board
+    blind = hidden(t)
+    guilty = [c.id for c in t.changes if c.guilty]
+    own = sorted({a.rule.alert for a in b.firing if a.since >= t.onset - 1})
+    noise = sorted({a.rule.alert for a in b.firing if a.since < t.onset - 1})
+    names = [str(t.scenario.bound[k]) for k in ("issuer", "bin") if k in t.scenario.bound] if blind else []
+    head: dict[str, object] = {
+        "format": 1, "world": t.shop.world, "kind": s.kind, "title": s.title, "seed": t.seed,
+        "verdict": "inconclusive" if blind and s.verdict == "cause" else s.verdict,
+        "entity_kind": s.entity_kind, "entity": s.entity, "hidden": blind, "accept": list(s.coarser),
+        "mechanisms": [f.mechanism for f in s.faults], "change": guilty[0] if guilty else "none",
+        "innocent_changes": [c.id for c in t.changes if not c.guilty], "onset": t.onset if s.faults else "none",
+        "runbook": runbook_path(s.runbook), "alerts": own, "noise_alerts": noise, "tier": t.shop.tier,
+        "must_say": [x for x in s.must_say if not any(n in x for n in names)],
+        "must_not_say": [*s.must_not_say, *(["confirmed"] if blind or s.verdict != "cause" else [])],
+    }  # fmt: skip
+    lines = [f"{k} = {_value(v)}" for k, v in head.items()]
+    ends = [t.onset + f.delay + f.lasts for f in s.faults if f.lasts > 0]
+    if ends and max(ends) <= t.now:
+        lines.append(f"ended = {max(ends)!r}")
+    lines += _table("[observable]", observable(t))
+    cost = impact(t.shop, t.attempts, t.outcome, t.now)
+    amounts = cost.pop("lost_amount_minor")
+    lines += _table("[impact]", cost)
+    assert isinstance(amounts, Mapping)
+    lines += _table("[impact.lost_amount_minor]", amounts)
+    for kind, name in s.also:
+        lines += _table("[[also]]", {"entity_kind": kind, "entity": name})
+    for row in effects(t):
+        lines += _table("[[effects]]", row)
+    for p in t.planter.planted:
+        lines += _table("[[planted]]", {"class": p.kind, "form": p.form, "value": p.value, "written": p.written})
+    return "\n".join(lines) + "\n"
+
