@@ -1,0 +1,83 @@
+"""The two applications: one for machines (webhook, health, metrics), one for people (the console's routes are
+mounted).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from assistant.telemetry.logs import where
+from assistant.telemetry.metrics import Metrics
+from assistant.web.webhook import Webhook
+
+_LOG = logging.getLogger("payops.web")
+
+Health = Callable[[], Mapping[str, str]]
+"""What was checked just now, and what is wrong with it ("" is well)."""
+
+
+def webhook_app(
+    webhook: Webhook, *, health: Health, metrics: Metrics, extra_routes: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """`POST /webhook/alertmanager`, `GET /healthz`, `GET /metrics`, and what is handed in (Slack's HTTP mode)."""
+
+    async def post(request: Request) -> Response:
+        return await webhook(request)
+
+    routes = [
+        Route("/webhook/alertmanager", post, methods=["POST"]),
+        Route("/healthz", health_of(health), methods=["GET"]),
+        Route("/metrics", metrics_of(metrics), methods=["GET"]),
+        *extra_routes,
+    ]
+    return Starlette(routes=routes, exception_handlers={Exception: fault})
+
+
+def console_app(
+    house: object,
+    extra_routes: Sequence[BaseRoute] = (),
+    *,
+    health: Health = dict,
+    middleware: Sequence[Middleware] = (),
+) -> Starlette:
+    """The people's listener: `GET /healthz` and the console's routes. `house` is at `app.state.house` for its
+    handlers.
+    """
+    routes = [Route("/healthz", health_of(health), methods=["GET"]), *extra_routes]
+    app = Starlette(routes=routes, middleware=list(middleware), exception_handlers={Exception: fault})
+    app.state.house = house
+    return app
+
+
+def health_of(health: Health) -> Callable[[Request], object]:
+    """200 if everything that was checked is well, else 503; both say what was found."""
+
+    async def answer(request: Request) -> Response:
+        found = await run_in_threadpool(health)
+        well = not any(found.values())
+        checks = {name: wrong or "ok" for name, wrong in found.items()}
+        return JSONResponse({"ok": well, "checks": checks}, status_code=200 if well else 503)
+
+    return answer
+
+
+def metrics_of(metrics: Metrics) -> Callable[[Request], object]:
+    async def answer(request: Request) -> Response:
+        body, kind = await run_in_threadpool(metrics.render)
+        return Response(body, media_type=None, headers={"content-type": kind})
+
+    return answer
+
+
+async def fault(request: Request, error: Exception) -> Response:
+    """A fault of ours: its type and place go to the log, nothing of it to the caller."""
+    _LOG.error("fault while answering", extra={"error": where(type(error), error.__traceback__)})
+    return JSONResponse({"error": "a fault of ours; see the log"}, status_code=500)
