@@ -13,7 +13,7 @@ from assistant.core.draft import Written
 from assistant.core.prompt import Context
 from assistant.core.time import Instant
 from assistant.house import House, Overrides, Sources
-from assistant.ports import Clock, Model, PromptLog, RunbookIndex, Writer
+from assistant.ports import Clock, PromptLog, RunbookIndex, Writer
 from assistant.settings import Settings, quiet_telemetry
 from redaction import FinalScanner, Redactor
 
@@ -63,7 +63,9 @@ def overrides_of(settings: Settings) -> Overrides:
     return Overrides(p.metrics, p.labels, p.fields, p.approved, settings.loki.labels)
 
 
-def writers(settings: Settings, log: PromptLog, scanner: FinalScanner, *, actor: str) -> tuple[Writer, Writer]:
+def writers(
+    settings: Settings, log: PromptLog, scanner: FinalScanner, redactor: Redactor, *, actor: str
+) -> tuple[Writer, Writer]:
     """The writer without a model, and the one with it; the same where no model is configured."""
     from assistant.drafting.writer import write_without_model
 
@@ -73,7 +75,9 @@ def writers(settings: Settings, log: PromptLog, scanner: FinalScanner, *, actor:
     from assistant.drafting.draft import write
     from assistant.drafting.model import ChatModel
 
-    model: Model = ChatModel.from_settings(settings.model, log=log, scanner=scanner, actor=actor)
+    model = ChatModel.from_settings(
+        settings.model, log=log, scanner=scanner, redact=lambda text: redactor.redact(text).text, actor=actor
+    )
     facts = partial(_plainly, write_without_model, reason="facts first; the draft follows")
     return facts, partial(write, model=model, scanner=scanner)
 
@@ -96,7 +100,7 @@ def build(
     quiet_telemetry()
     scanner, redactor = FinalScanner(), redactor_of(settings)
     log = prompt_log(settings, scanner)
-    facts, draft = writers(settings, log, scanner, actor=actor)
+    facts, draft = writers(settings, log, scanner, redactor, actor=actor)
     return House(
         redactor=redactor,
         scanner=scanner,

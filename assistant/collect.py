@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from assistant.analysis.plan import PlannedQuery, PlannedSearch, guess_roles, plan_log_searches, plan_queries
 from assistant.core.evidence import (
+    Change,
     EvidenceId,
     Gap,
     LogEvidence,
@@ -30,6 +32,10 @@ from assistant.house import Overrides, Sources
 T = TypeVar("T")
 _STEP_CHOICES = (15.0, 30.0, 60.0, 120.0, 300.0)
 _POINTS = 720
+_NO_METRICS: tuple[MetricInfo, ...] = ()
+_NO_LABELS: Mapping[str, tuple[str, ...]] = {}
+_NO_CHANGES: tuple[Change, ...] = ()
+_NO_SELECTS: tuple[Select, ...] = ()
 
 
 @dataclass(slots=True)
@@ -69,10 +75,10 @@ def collect(
     overrides, gaps = overrides or Overrides(), _Gaps()
     whole = Window(incident.baseline.start, incident.window.end)
     with ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="collect") as pool:
-        catalogue_job = pool.submit(lambda: gaps.attempt("prometheus", lambda: sources.metrics.catalogue(whole), ()))
-        labels_job = pool.submit(lambda: gaps.attempt("loki", lambda: sources.logs.labels(whole), {}))
-        changes_job = pool.submit(lambda: gaps.attempt("changes", lambda: sources.changes.changes(whole), ()))
-        topology_job = pool.submit(lambda: gaps.attempt("topology", sources.changes.topology, Topology()))
+        catalogue_job = pool.submit(gaps.attempt, "prometheus", lambda: sources.metrics.catalogue(whole), _NO_METRICS)
+        labels_job = pool.submit(gaps.attempt, "loki", lambda: sources.logs.labels(whole), _NO_LABELS)
+        changes_job = pool.submit(gaps.attempt, "changes", lambda: sources.changes.changes(whole), _NO_CHANGES)
+        topology_job = pool.submit(gaps.attempt, "topology", sources.changes.topology, Topology())
         catalogue, log_labels = catalogue_job.result(), labels_job.result()
         payments = guess_roles(catalogue, overrides=overrides, log_labels=log_labels)
         reads = _selects(incident, selects, gaps)
@@ -98,9 +104,7 @@ def _selects(incident: Incident, selects: Callable[[str], tuple[Select, ...]], g
     """The metrics that the alerts' own rules read: they are drilled into without any configuration."""
     found: dict[Select, None] = {}
     for rule in incident.rules:
-        expr = rule.expr
-        for select in gaps.attempt("rules", lambda expr=expr: selects(expr), ()):  # type: ignore[misc]
-            found[select] = None
+        found |= dict.fromkeys(gaps.attempt("rules", partial(selects, rule.expr), _NO_SELECTS))
     return tuple(found)
 
 
