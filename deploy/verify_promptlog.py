@@ -30,6 +30,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -183,7 +184,7 @@ def notes_in(text: str) -> list[str]:
 
 
 def size_of(note: str) -> int:
-    line = (note.split("\n") + [""])[1]
+    line = [*note.split("\n"), ""][1]
     return int(line) if line.isdecimal() else 0
 
 
@@ -229,6 +230,7 @@ class Records:
         self.indexes: list[tuple[int, int]] = []  # runs without a gap: [first, last]
         self.times: tuple[str, str] | None = None
         self.bodies: dict[str, int] = {}
+        self.identities: dict[str, int] = {}
         self.expiries: set[str] = set()
         self.new_keys: list[tuple[int, str]] = []
         self.open: dict[str, int] = {}
@@ -244,7 +246,7 @@ class Records:
         for address, _size in record.get("bodies", {}).values():
             self.bodies.setdefault(address, index)
         if "identity" in record:
-            self.bodies.setdefault(record["identity"], index)
+            self.identities.setdefault(record["identity"], index)
         if event == "body.expire":
             self.expiries.add(record["id"])
         elif event == "key.rotate" and "vkey" in facts:
@@ -258,7 +260,7 @@ class Records:
 def check_bodies(bundle: Bundle, records: Records, told: dict[str, Any], doubts: Doubts) -> tuple[int, int]:
     """(bodies that match a record, bodies gone with a record that says so)."""
     there = 0
-    waiting = dict(records.bodies)
+    waiting = records.identities | records.bodies
     for name in bundle.names("bodies"):
         address = hashlib.sha256(b"\x02" + bundle.read(name)).hexdigest()
         if waiting.pop(address, None) is None or name != f"bodies/{address}":
@@ -275,8 +277,9 @@ def check_bodies(bundle: Bundle, records: Records, told: dict[str, Any], doubts:
             gone += 1
         elif index is not None:
             doubts.add(f"a body of record {index} is {entry['reason']}, and no record says why", index)
-    for index in waiting.values():
-        doubts.add(f"a body of record {index} is missing", index)
+    for address, index in waiting.items():
+        if address in records.bodies or told["with_identities"]:
+            doubts.add(f"a body of record {index} is missing", index)
     return there, gone
 
 
@@ -386,7 +389,7 @@ def spread(held: list[tuple[int, int | None]]) -> str:
     if not times:
         return ""
     first, last = (datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for t in (times[0], times[-1]))
-    gap = max((b - a for a, b in zip(times, times[1:], strict=False)), default=0)
+    gap = max((b - a for a, b in pairwise(times)), default=0)
     return f", {first} to {last}, longest time between two {gap} s"
 
 

@@ -15,7 +15,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -54,12 +54,7 @@ class Exported:
 
 
 class _Out(Protocol):
-    def file(self, name: str) -> _Writing: ...
-
-
-class _Writing(Protocol):
-    def __enter__(self) -> IO[bytes]: ...
-    def __exit__(self, *fault: object) -> None: ...
+    def file(self, name: str) -> AbstractContextManager[IO[bytes]]: ...
 
 
 def export(log: Log, path: Path, *, selection: Search, reading: Record, bodies: bool = True) -> Exported:

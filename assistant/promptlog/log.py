@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -31,13 +32,13 @@ from assistant.promptlog.record import (
     parse_leaf,
 )
 from assistant.promptlog.store import Filter, Row, Signed, Store, Taken, Transaction
-from assistant.promptlog.verify import Report, View, verify_log
+from assistant.promptlog.verify import Doubt, Report, View, verify_log
 from assistant.promptlog.writer import Pending, Writer, hash_at
 
 T = TypeVar("T")
 LastLook = Callable[[bytes], None]
 """Reads bytes that are about to be stored; raises to block them."""
-Segments = Callable[[str, int], bytes | None]
+SegmentReader = Callable[[str, int], bytes | None]
 """(segment name, index) -> the leaf from cold storage, or None if the segment is not at hand."""
 
 MAX_INDEX = 10**11
@@ -75,7 +76,7 @@ class Log:
         origin: str,
         clock: Callable[[], datetime] = utc_now,
         clock_source: str = "system",
-        segments: Segments = no_segments,
+        segments: SegmentReader = no_segments,
     ) -> None:
         self.store, self.keys, self.origin = store, keys, origin
         self.clock = clock
@@ -253,7 +254,9 @@ class Log:
         decrypting).
         """
         view = View(self.store, self.origin, self.keys.verifiers(), self.leaf, self.open_body)
-        return verify_log(view, outside=outside, bodies=bodies)
+        report = verify_log(view, outside=outside, bodies=bodies)
+        gaps = [Doubt("key", gap) for gap in (self.keys.signing_gap, self.keys.body_gap) if gap]
+        return replace(report, doubts=(*gaps, *report.doubts), doubt_count=report.doubt_count + len(gaps))
 
     # -- ending
 

@@ -15,10 +15,11 @@ from typing import Any, Protocol
 from assistant.errors import LogInconsistent
 from assistant.promptlog.checkpoint import open_checkpoint
 from assistant.promptlog.keys import Keys, load_keys
-from assistant.promptlog.log import LastLook, Log, Segments, no_segments, utc_now
+from assistant.promptlog.log import LastLook, Log, SegmentReader, no_segments, utc_now
 from assistant.promptlog.places import newest, place_of, read_notes
 from assistant.promptlog.publish import Alarm, Publisher, no_alarm
 from assistant.promptlog.record import Entry, Event, Outcome, Value
+from assistant.promptlog.retention import Segments
 from assistant.promptlog.sqlite import FILE, SqliteStore
 from assistant.promptlog.store import Store
 
@@ -31,8 +32,9 @@ def open_log(
     origin: str,
     clock: Callable[[], datetime] = utc_now,
     outside: Sequence[str] = (),
-    segments: Segments = no_segments,
+    segments: SegmentReader = no_segments,
     service: str = "",
+    check: bool = True,
 ) -> Log:
     """Open (or begin) the log in a folder or at a `postgresql://` URL.
 
@@ -41,12 +43,14 @@ def open_log(
     that only reads and records that it read passes none. Raises LogInconsistent, LogUnavailable, LogKeyMissing;
     nothing is left open then.
     """
-    keys.active_body  # noqa: B018  a log without a body key must not begin
+    if check:
+        keys.active_body  # noqa: B018  a log without a body key must not begin
     store = open_store(url_or_dir)
     log: Log | None = None
     try:
         log = Log(store, keys=keys, last_look=last_look, origin=origin, clock=clock, segments=segments)
-        check_start(log, outside)
+        if check:
+            check_start(log, outside)
         if service:
             close_left_requests(log, actor=service)
             _announce(log, service, checked=len(outside))
@@ -124,7 +128,12 @@ class LogSettings(Protocol):
 
 
 def open_configured(
-    settings: LogSettings, *, last_look: LastLook, service: str = "payops", clock: Callable[[], datetime] = utc_now
+    settings: LogSettings,
+    *,
+    last_look: LastLook,
+    service: str = "payops",
+    clock: Callable[[], datetime] = utc_now,
+    check: bool = True,
 ) -> Log:
     """The log of these settings. A log that exists never gets new default keys: a missing one is named instead."""
     log = settings.log
@@ -135,8 +144,15 @@ def open_configured(
         origin=log.origin,
         clock=clock,
         outside=outside_notes(settings),
+        segments=Segments(cold_directory(settings)),
         service=service,
+        check=check,
     )
+
+
+def cold_directory(settings: LogSettings) -> Path:
+    """Where segments lie: mount the cold storage there."""
+    return settings.state / "cold"
 
 
 def configured_keys(settings: LogSettings) -> Keys:

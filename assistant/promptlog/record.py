@@ -86,6 +86,9 @@ class Outcome(StrEnum):
 CLOSES_REQUEST = frozenset({Event.LLM_RESPONSE, Event.LLM_BLOCKED, Event.LLM_UNKNOWN_OUTCOME})
 """Events that end an `llm.request`, which they name in the fact `request`."""
 
+STAYS_HOT = frozenset({Event.HOLD_SET, Event.AUDIT_REVIEW, Event.KEY_ROTATE, Event.BODY_EXPIRE, Event.SEGMENT_ARCHIVE})
+"""Events whose leaves stay in the store when their segment moves to cold storage: the log itself acts on them."""
+
 
 def slug(text: str) -> str:
     """An outside name in the form that a leaf takes: other characters become `_`, cut at 200. For names, never for

@@ -9,7 +9,7 @@ from dataclasses import astuple
 from typing import Any
 
 from assistant.promptlog.bodies import Blob
-from assistant.promptlog.record import CLOSES_REQUEST, Address, Event, RecordId
+from assistant.promptlog.record import CLOSES_REQUEST, STAYS_HOT, Address, Event, RecordId
 from assistant.promptlog.store import Delivery, Filter, Row, Signed, Taken
 
 SCHEMA_VERSION = 1
@@ -38,6 +38,7 @@ TABLES = (
 )
 
 _COLUMNS = "idx, id, time, event, actor, outcome, incident, correlation, about, model, run, leaf, hashes, segment"
+_STAYING = ", ".join(f"'{event}'" for event in sorted(STAYS_HOT))
 _CLOSING = ", ".join(f"'{event}'" for event in sorted(CLOSES_REQUEST))
 
 
@@ -86,8 +87,9 @@ class SqlTransaction:
         self._cursor.many(sql, [(t.address, t.reason, t.record, t.time) for t in taken])
 
     def archive(self, segment: str, start: int, stop: int) -> None:
-        sql = "UPDATE entry SET leaf = NULL, segment = ? WHERE idx >= ? AND idx < ?"
-        self._cursor.many(sql, [(segment, start, stop)])
+        self._cursor.many("UPDATE entry SET segment = ? WHERE idx >= ? AND idx < ?", [(segment, start, stop)])
+        sql = f"UPDATE entry SET leaf = NULL WHERE idx >= ? AND idx < ? AND event NOT IN ({_STAYING})"
+        self._cursor.many(sql, [(start, stop)])
 
     def put_signed(self, signed: Signed) -> None:
         sql = (

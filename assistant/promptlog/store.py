@@ -118,7 +118,7 @@ class Transaction(Protocol):
         """Delete these blobs (content, salt and twin) and remember why."""
 
     def archive(self, segment: str, start: int, stop: int) -> None:
-        """Forget the leaves in [start, stop): they lie in this segment now. Their hashes stay."""
+        """Forget the leaves in [start, stop) (but those that stay hot): they lie in this segment now. Hashes stay."""
 
     def put_signed(self, signed: Signed) -> None: ...
     def put_delivery(self, delivery: Delivery) -> None: ...

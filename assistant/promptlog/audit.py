@@ -1,0 +1,100 @@
+"""Reading the log as a person: each read is a record first (PCI DSS 10.2.1.3), with who, what and from where.
+
+If that record cannot be made, nothing is shown. Whether this person may read is decided before, by the caller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+from assistant.errors import PromptLogError, UsageError
+from assistant.promptlog.export import Exported, export
+from assistant.promptlog.log import Log
+from assistant.promptlog.record import Entry, Event, Record, Value
+from assistant.promptlog.replay import Replay, replay
+from assistant.promptlog.search import Search, Story, matching, story
+from assistant.promptlog.verify import Doubt, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Records in the order asked for; `more` if there are others beyond the limit."""
+
+    records: tuple[Record, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Auditor:
+    """`person` is the real identity ("slack:U…", "oidc:…", "os:…"): kept in the erasable blob, a pseudonym in the leaf.
+
+    `origin` is where the request came from: cli, web, slack.
+    """
+
+    log: Log
+    person: str
+    origin: str = "cli"
+
+    def show(self, which: int | str) -> Story:
+        record = self.log.get(which)
+        self._read(f"record:{record.id}", {"record": record.id, "action": "show"}, incident=record.incident)
+        return story(self.log, record)
+
+    def search(self, search: Search, *, limit: int = 50, newest_first: bool = True) -> Found:
+        words = search.in_words(self.log.size()).encode()
+        self._read("log", {"action": "search"}, {"selection": words}, incident=search.incident)
+        found = list(islice(matching(self.log, search, newest_first=newest_first), limit + 1))
+        return Found(tuple(found[:limit]), len(found) > limit)
+
+    def prove(self, which: int | str) -> str:
+        record = self.log.get(which)
+        self._read(f"record:{record.id}", {"record": record.id, "action": "prove"})
+        return self.log.prove(record.index)
+
+    def replay(self, which: int | str) -> Replay:
+        record = self.log.get(which)
+        self._read(f"record:{record.id}", {"record": record.id, "action": "replay"})
+        return replay(self.log, record)
+
+    def verify(self, *, outside: tuple[str, ...] = ()) -> Report:
+        """Verify, then record that it was done and what came out. A log that cannot take that record is one doubt
+        more.
+        """
+        report = self.log.verify(outside=outside)
+        facts: dict[str, Value] = {"action": "verify", "doubts": report.doubt_count, "covered": report.covered}
+        try:
+            self._read("log", facts)
+        except PromptLogError as fault:
+            doubt = Doubt("unrecorded", f"this verification could not be recorded: {fault.message}")
+            return replace(report, doubts=(*report.doubts, doubt), doubt_count=report.doubt_count + 1)
+        return report
+
+    def export(self, path: Path, *, selection: Search, reason: str, bodies: bool = True) -> Exported:
+        """UsageError without a reason: taking records away is explained, and the explanation is a record."""
+        if len(reason.strip()) < 3:
+            raise UsageError("an export needs a reason", mend="give --reason TEXT")
+        facts: dict[str, Value] = {"action": "export", "bodies": bodies, "identities": selection.identities}
+        words = selection.in_words(self.log.size())
+        reading = self._read("log", facts, {"reason": reason.encode(), "selection": words.encode()})
+        return export(self.log, path, selection=selection, reading=reading, bodies=bodies)
+
+    def _read(
+        self,
+        resource: str,
+        facts: dict[str, Value],
+        bodies: dict[str, bytes] | None = None,
+        *,
+        incident: str | None = None,
+    ) -> Record:
+        entry = Entry(
+            event=Event.AUDIT_READ,
+            identity=self.person,
+            origin=self.origin,
+            resource=resource,
+            incident=incident,
+            facts=facts,
+            bodies=bodies or {},
+        )
+        return self.log.get(self.log.append(entry).index)
