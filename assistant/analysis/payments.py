@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from assistant.analysis.words import word_set
+from assistant.analysis.words import word_set, words
 
 Family = Literal[
     "approved", "issuer decision", "funds", "credentials", "fraud", "authentication", "unavailable", "system",
@@ -227,6 +227,9 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "traffic_drop": "less traffic arrives, the part that arrives is treated as usual",
         "card_testing": "an attack with many cards raises declines",
         "data_error": "a bad record or reference table breaks processing",
+        "hsm_fault": "keys or the security module (HSM) fail",
+        "stale_data": "a feed or table that others rely on is out of date",
+        "data_exposure": "sensitive data is written where it must not be",
         "clock_skew": "clocks disagree",
         "maintenance": "announced work",
         "service_fault": "a service fails for a reason that cannot be told from here",
@@ -252,7 +255,34 @@ def code_of(value: str, codes: Mapping[str, str] | None = None) -> Code:
         return RESPONSE_CODES[text]
     if len(text) == 3 and text.isdigit():
         return Code(text, "ISO 8583:1993 action code", action_family(text))
+    if len(value) > 3:
+        return Code(value, value.replace("_", " "), reason_family(value))
     return Code(text, "not a code this table knows", "unknown")
+
+
+_REASON_WORDS: tuple[tuple[Family, frozenset[str]], ...] = (
+    ("approved", word_set("approved success ok accepted authorised authorized")),
+    ("authentication", word_set("authentication sca 3ds threeds challenge stepup")),
+    ("duplicate", word_set("duplicate duplicated replay")),
+    ("funds", word_set("insufficient funds nsf balance")),
+    (
+        "unavailable",
+        word_set("unavailable inoperative timeout timed late unreachable offline noresponse route routing"),
+    ),
+    ("fraud", word_set("fraud risk stolen lost pickup pick suspected security")),
+    ("limits", word_set("limit limits exceeded exceeds velocity frequency")),
+    ("credentials", word_set("expired cvv cvc pin number account closed card")),
+    ("configuration", word_set("format merchant invalid unsupported currency configuration permitted")),
+    ("system", word_set("system malfunction error internal technical gateway cryptographic tokenisation processing")),
+    ("issuer decision", word_set("honor honour declined refer issuer decline refused generic")),
+)
+"""Words that gateways and processors spell decline reasons with; the first family whose word occurs wins."""
+
+
+def reason_family(value: str) -> Family:
+    """The family of a reason in words (`do_not_honor`, `insufficient_funds`, `issuer_unavailable`)."""
+    spelled = set(words(value))
+    return next((family for family, vocabulary in _REASON_WORDS if spelled & vocabulary), "unknown")
 
 
 def action_family(code: str) -> Family:

@@ -1,0 +1,340 @@
+"""From metric answers to signals: one row a measured thing, with its usual value, how far it moved, and since when.
+
+Counters split by an outcome label become shares of bad outcomes, timestamps become ages, everything else stays what it
+is. A signal moved when CUSUM says so, and the step is large against noise (robust z), and large enough to matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from assistant.analysis import payments as pay
+from assistant.analysis import words as w
+from assistant.analysis.onset import moves
+from assistant.analysis.plan import metric_role
+from assistant.analysis.stats import Grid, samples_any, smooth, to_grid, usual
+from assistant.core.alert import Labels, frozen
+from assistant.core.evidence import EvidenceId, Floats, MetricEvidence, MetricInfo
+from assistant.core.observations import Observations
+from assistant.core.query import Increase, Max, Quantile, Query, Rate, Ratio, Select, Sum, TopK
+from assistant.core.time import Instant
+
+PAYMENT_ROLES = frozenset({"payments", "approved", "declined", "amount"})
+"""Roles that `dimensions` and `impact` read."""
+_OUTCOME_NAMES = w.word_set(
+    "status code status_code result outcome error response_code rc grpc_code decision state http_code http_status "
+    "response_class verdict"
+)
+_BAD_WORDS = w.DECLINED_WORDS | w.ERRORS | w.word_set("u bad ko nok internal deadline_exceeded resource_exhausted")
+_GOOD_UP = frozenset({"up", "spare"})
+_BOTH = frozenset({"score", "gauge", "flow", "amount", "requests", "volume", "reversals"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signal:
+    """A measured thing over the incident. `t` (T,), `v` (T,) with NaN for no sample.
+
+    `bad` is the direction that hurts: +1 up, -1 down, 0 either. `moved` says whether it left its usual range in that
+    direction; `score` is the robust z of `seen`; `now_bad` whether the last samples are still outside. `weight` is the
+    size of the step against its usual value, 0..1.
+    """
+
+    evidence: EvidenceId
+    role: str
+    what: str
+    entity: str
+    labels: Labels
+    unit: str
+    bad: int
+    t: Floats
+    v: Floats
+    usual: float
+    sigma: float
+    seen: float
+    score: float
+    weight: float
+    onset: Instant | None
+    moved: bool
+    now_bad: bool
+    samples: int
+
+    @property
+    def direction(self) -> int:
+        return 1 if self.seen >= self.usual else -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rows of one evidence before they are judged: `labels` n, `grid.v` (n, T)."""
+
+    evidence: MetricEvidence
+    role: str
+    what: str
+    unit: str
+    labels: tuple[Labels, ...]
+    grid: Grid
+    bad: int
+    floor: float = 0.03
+    absolute: float = 0.0
+    least: float = 0.15
+    """The smallest step that matters, as a share of the usual value (of 1 for ratios)."""
+
+
+def selected(query: Query) -> str:
+    """The name of the first metric a query reads."""
+    match query:
+        case Select():
+            return query.metric
+        case Rate() | Increase():
+            return query.of.metric
+        case Quantile():
+            return query.bucket.metric
+        case Ratio():
+            return selected(query.part)
+        case Sum() | Max() | TopK():
+            return selected(query.of)
+
+
+def role_of(evidence: MetricEvidence, infos: Mapping[str, MetricInfo]) -> str:
+    """The planned role, else one read from the query."""
+    if evidence.role:
+        return evidence.role
+    name = selected(evidence.query)
+    if isinstance(evidence.query, Quantile):
+        return f"latency.p{evidence.query.q * 100:.0f}"
+    return metric_role(infos.get(name, MetricInfo(name, "unknown", {}, 0))) or "gauge"
+
+
+def grid_of(evidence: MetricEvidence) -> Grid:
+    """The answer's samples on its own grid."""
+    return to_grid(evidence.series, start=evidence.window.start, end=evidence.window.end, step=evidence.step)
+
+
+def entity_of(labels: Labels, service_label: str) -> str:
+    """The service a series belongs to: by the mapped label, else by a label that says so by its name."""
+    for name in (service_label, *sorted(w.LABEL_WORDS["service"][0]), "job", "container", "deployment"):
+        if name and labels.get(name):
+            return labels[name]
+    return ""
+
+
+def bad_outcome(label: str, value: str) -> bool:
+    """Whether an outcome value means failure: HTTP 5xx and 429, gRPC and spelled failures, ISO 8583 technical codes."""
+    text = value.lower()
+    if text[:1] == "5" and len(text) == 3 and (text.isdigit() or text == "5xx"):
+        return True
+    if text == "429":
+        return True
+    if text.isdigit():
+        return len(text) == 2 and pay.code_of(text).family in {"unavailable", "system"}
+    return bool({text, *w.words(value)} & _BAD_WORDS)
+
+
+def rows_of(evidence: MetricEvidence, role: str) -> list[Rows]:
+    """The rows of one answer, as its role wants them read."""
+    grid, labels = grid_of(evidence), tuple(s.labels for s in evidence.series)
+    if not labels:
+        return []
+    kind = role.split(".")[0]
+    name = selected(evidence.query)
+    outcome = next((n for n in labels[0] if n.lower() in _OUTCOME_NAMES), "")
+    if (
+        kind in {"requests", "threeds", "flow", "errors", "payments"}
+        and outcome
+        and len({x.get(outcome) for x in labels}) > 1
+    ):
+        return _shares(evidence, kind, grid, labels, outcome)
+    if kind in {"age", "gauge"} and {"timestamp", "time"} & set(w.words(name)) and _is_timestamp(grid):
+        grid = Grid(grid.t, grid.t[None, :] - grid.v)
+        return [
+            Rows(evidence, "age", f"age of {evidence.about}", "s", labels, grid, 1, floor=0.1, absolute=30.0, least=0.5)
+        ]
+    if kind == "expiry":
+        left = grid.v - grid.t[None, :] if _is_timestamp(grid) else grid.v
+        return [Rows(evidence, "expiry", f"time left of {evidence.about}", "s", labels, Grid(grid.t, left), -1)]
+    if kind in {"requests", "flow", "retries", "errors", "amount", "duplicates", "reversals", "restarts", "fallback"}:
+        grid = Grid(grid.t, _absent_is_zero(grid.v))
+    bad = -1 if kind in _GOOD_UP else 0 if kind in _BOTH else 1
+    floors = {
+        "requests": (0.08, 0.02, 0.3), "flow": (0.08, 0.02, 0.4), "gauge": (0.08, 0.0, 0.4), "amount": (0.1, 0.0, 0.4),
+        "errors": (0.1, 0.02, 0.5), "retries": (0.1, 0.02, 0.5), "latency": (0.07, 0.0, 0.3), "queue": (0.15, 2.0, 0.5),
+        "saturation": (0.05, 0.0, 0.2), "up": (0.0, 0.05, 0.3), "score": (0.03, 0.0, 0.1), "restarts": (0.0, 0.001, 0.5),
+    }  # fmt: skip
+    floor, absolute, least = floors.get(kind, (0.08, 0.01, 0.4))
+    return [Rows(evidence, role, evidence.about, evidence.unit, labels, grid, bad, floor, absolute, least)]
+
+
+def _absent_is_zero(v: Floats) -> Floats:
+    """A rate that has no sample while others of the same answer have is a label set that did not occur: 0."""
+    some = samples_any(v)
+    return np.where(np.isfinite(v) | ~some[None, :], v, 0.0)
+
+
+def _is_timestamp(grid: Grid) -> bool:
+    seen = grid.v[np.isfinite(grid.v)]
+    return bool(len(seen)) and float(np.median(seen)) > 1e9
+
+
+def _shares(evidence: MetricEvidence, kind: str, grid: Grid, labels: Sequence[Labels], outcome: str) -> list[Rows]:
+    """Shares of bad outcomes, and the volume, for each label set without the outcome label."""
+    v = _absent_is_zero(grid.v)
+    rest = [frozen({k: x for k, x in one.items() if k != outcome}) for one in labels]
+    groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
+    for i, one in enumerate(rest):
+        groups.setdefault(tuple(one.items()), []).append(i)
+    names = [frozen(dict(k)) for k in groups]
+    whole = np.stack([np.nansum(v[rows], axis=0) for rows in groups.values()])
+    whole = np.where(samples_any(v)[None, :], whole, np.nan)
+    failing = np.array([bad_outcome(outcome, one.get(outcome, "")) for one in labels])
+    part = np.stack(
+        [
+            np.nansum(v[[i for i in rows if failing[i]]], axis=0) if failing[rows].any() else np.zeros(v.shape[1])
+            for rows in groups.values()
+        ]
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(whole > 0, part / whole, np.nan)
+    share_rows = Rows(
+        evidence,
+        "error share",
+        f"share of failed {evidence.about}",
+        "ratio",
+        tuple(names),
+        Grid(grid.t, share),
+        1,
+        0.1,
+        0.01,
+        0.02,
+    )
+    volume = Rows(
+        evidence,
+        "requests",
+        f"volume of {evidence.about}",
+        "per s",
+        tuple(names),
+        Grid(grid.t, whole),
+        0,
+        0.08,
+        0.02,
+        0.3,
+    )
+    return [share_rows, volume] if failing.any() else [volume]
+
+
+def judge(rows: Rows, *, since: float, until: float, service_label: str) -> list[Signal]:
+    """Signals of the rows. `since` ends what is usual; samples in [since, until) are judged."""
+    grid = rows.grid
+    keep = grid.t < until
+    t, v = grid.t[keep], grid.v[:, keep]
+    if v.shape[1] == 0:
+        return []
+    before = t < since
+    typical = usual(v, before, floor=rows.floor, absolute=rows.absolute)
+    found = moves(t, v, typical, since=since)
+    steady = smooth(v, min(4, max(1, v.shape[1] // 10)))
+    out = []
+    size = np.maximum(np.abs(typical.median), 1.0 if rows.unit == "ratio" else rows.absolute or 1e-9)
+    for i, labels in enumerate(rows.labels):
+        out.append(
+            _signal(
+                rows,
+                i,
+                labels,
+                t,
+                v[i],
+                steady[i],
+                typical.median[i],
+                typical.sigma[i],
+                found.at[i],
+                found.direction[i],
+                size[i],
+                since,
+                service_label,
+            )
+        )
+    return out
+
+
+def _signal(
+    rows: Rows,
+    i: int,
+    labels: Labels,
+    t: Floats,
+    v: Floats,
+    steady: Floats,
+    median: float,
+    sigma: float,
+    at: float,
+    direction: float,
+    size: float,
+    since: float,
+    service_label: str,
+) -> Signal:
+    after = t >= (at if np.isfinite(at) else since)
+    part = v[after & np.isfinite(v)]
+    seen = float(np.median(part)) if len(part) else float("nan")
+    if np.isfinite(at) and len(part):
+        outside = part[(part - median) * direction > 2 * sigma]
+        seen = float(np.median(outside)) if len(outside) >= 2 else seen
+    score = (
+        float(min(abs(seen - median) / sigma, 99.0)) if np.isfinite(seen) and np.isfinite(median) and sigma > 0 else 0.0
+    )
+    weight = float(abs(seen - median) / size) if score else 0.0
+    hurts = rows.bad == 0 or direction == rows.bad
+    if rows.role == "expiry":
+        return _expiry(rows, labels, t, v, median, since, service_label)
+    moved = bool(np.isfinite(at) and hurts and score >= 4.0 and weight >= rows.least)
+    last = steady[np.isfinite(steady)][-1:]
+    now_bad = bool(moved and len(last) and (last[0] - median) * direction > max(3 * sigma, 0.3 * abs(seen - median)))
+    return Signal(
+        rows.evidence.id, rows.role, rows.what, entity_of(labels, service_label), labels, rows.unit, rows.bad, t, v,
+        float(median), float(sigma), seen, score, min(weight, 1.0), Instant(float(at)) if moved else None, moved, now_bad,
+        int(np.isfinite(v).sum()),
+    )  # fmt: skip
+
+
+def _expiry(
+    rows: Rows, labels: Labels, t: Floats, v: Floats, median: float, since: float, service_label: str
+) -> Signal:
+    """A certificate moved when its time left passed zero inside the window."""
+    over = np.isfinite(v) & (v <= 0)
+    last = v[np.isfinite(v)][-1:]
+    began = float(t[int(np.argmax(over))]) if over.any() else float("nan")
+    moved = bool(over.any() and began >= since - 900.0)
+    seen = float(last[0]) if len(last) else float("nan")
+    return Signal(
+        rows.evidence.id, "expiry", rows.what, entity_of(labels, service_label), labels, "s", -1, t, v, float(median), 1.0,
+        seen, 20.0 if moved else 0.0, 1.0 if moved else 0.0, Instant(began) if moved else None, moved, moved and bool(len(last) and last[0] <= 0),
+        int(np.isfinite(v).sum()),
+    )  # fmt: skip
+
+
+def signals_of(seen: Observations) -> list[Signal]:
+    """Every signal of the metric evidence, except what `dimensions` and `impact` read."""
+    service = seen.payments.labels.get("service")
+    infos = {m.name: m for m in seen.catalogue}
+    out: list[Signal] = []
+    for evidence in seen.metrics:
+        role = role_of(evidence, infos)
+        if role in PAYMENT_ROLES:
+            continue
+        for rows in rows_of(evidence, role):
+            out += judge(
+                rows,
+                since=seen.incident.baseline.end,
+                until=seen.incident.window.end,
+                service_label=service.label if service else "",
+            )
+    return out
+
+
+def strongest(signals: Iterable[Signal], key: str = "entity") -> dict[str, list[Signal]]:
+    """Moved signals by entity, strongest first."""
+    found: dict[str, list[Signal]] = {}
+    for s in signals:
+        if s.moved:
+            found.setdefault(getattr(s, key), []).append(s)
+    return {k: sorted(v, key=lambda s: -s.score * s.weight) for k, v in found.items()}
