@@ -146,6 +146,7 @@ class ModelSettings:
     fallback_key_file: str = ""
     shadow_key_env: str = ""
     shadow_key_file: str = ""
+    ca_file: str = ""
 
     def key(self) -> Secret:
         return Secret(self.key_env, self.key_file)

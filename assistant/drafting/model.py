@@ -6,6 +6,7 @@ endpoint when the live one gives nothing. Whatever goes wrong becomes one of `as
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -164,7 +165,9 @@ class ChatModel:
         from assistant.drafting.transport import AsyncGatedTransport, GatedTransport
 
         if line.sync is None:
-            line.sync, line.asyn = httpx2.HTTPTransport(trust_env=False), httpx2.AsyncHTTPTransport(trust_env=False)
+            trusted = ssl.create_default_context(cafile=self.settings.ca_file or None)
+            line.sync = httpx2.HTTPTransport(verify=trusted, trust_env=False)
+            line.asyn = httpx2.AsyncHTTPTransport(verify=trusted, trust_env=False)
         timeout = httpx2.Timeout(self.settings.timeout_s, connect=_CONNECT_S)
         sync = GatedTransport(line.sync, line.gate, talk, sleep=self.sleep)
         asyn = AsyncGatedTransport(line.asyn, line.gate, talk)

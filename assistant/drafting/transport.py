@@ -113,22 +113,28 @@ class Recorded(httpx2.SyncByteStream):
     def __init__(self, response: httpx2.Response, gate: Gate, sent: Sent, talk: Talk) -> None:
         self._response, self._gate, self._sent, self._talk = response, gate, sent, talk
         self._open = True
+        self._seen = bytearray()
 
     def __iter__(self) -> Iterator[bytes]:
-        seen: list[bytes] = []
         try:
             for chunk in _within(self._response.iter_raw(), self._talk):
-                seen.append(chunk)
+                self._seen += chunk
                 yield chunk
         except (httpx2.TransportError, ModelAnswerInvalid) as error:
             self._end(type(error).__name__)
             raise
-        self._open = False
-        self._gate.answered(self._sent, self._response.status_code, b"".join(seen), self._talk)
+        self._finish()
 
     def close(self) -> None:
         self._response.close()
+        if _complete(self._seen):  # readers stop at the end mark, not at the end of the connection
+            self._finish()
         self._end("abandoned")
+
+    def _finish(self) -> None:
+        if self._open:
+            self._open = False
+            self._gate.answered(self._sent, self._response.status_code, bytes(self._seen), self._talk)
 
     def _end(self, reason: str) -> None:
         if self._open:
@@ -142,31 +148,41 @@ class AsyncRecorded(httpx2.AsyncByteStream):
     def __init__(self, response: httpx2.Response, gate: Gate, sent: Sent, talk: Talk) -> None:
         self._response, self._gate, self._sent, self._talk = response, gate, sent, talk
         self._open = True
+        self._seen = bytearray()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        seen: list[bytes] = []
-        size = 0
         try:
             async for chunk in self._response.aiter_raw():
                 _still_time(self._talk)
-                seen.append(chunk)
-                size += len(chunk)
-                too_large(size)
+                self._seen += chunk
+                too_large(len(self._seen))
                 yield chunk
         except (httpx2.TransportError, ModelAnswerInvalid, asyncio.CancelledError) as error:
             await self._end(type(error).__name__)
             raise
-        self._open = False
-        await asyncio.to_thread(self._gate.answered, self._sent, self._response.status_code, b"".join(seen), self._talk)
+        await self._finish()
 
     async def aclose(self) -> None:
         await self._response.aclose()
+        if _complete(self._seen):
+            await self._finish()
         await self._end("abandoned")
+
+    async def _finish(self) -> None:
+        if self._open:
+            self._open, seen = False, bytes(self._seen)
+            status = self._response.status_code
+            await asyncio.shield(asyncio.to_thread(self._gate.answered, self._sent, status, seen, self._talk))
 
     async def _end(self, reason: str) -> None:
         if self._open:
             self._open = False
             await asyncio.shield(asyncio.to_thread(self._gate.lost, self._sent, reason, self._talk))
+
+
+def _complete(seen: bytearray) -> bool:
+    """Whether a stream said that it is done: `[DONE]` of chat completions, `response.completed` of responses."""
+    return b"[DONE]" in seen[-200:] or b"event: response.completed" in seen
 
 
 def _outgoing(request: httpx2.Request, body: bytes, gate: Gate, talk: Talk) -> httpx2.Request:
