@@ -121,6 +121,10 @@ class Service:
             self.wake("rounds")
         return placed
 
+    def use(self, promptlog: PromptLog) -> None:
+        """Write into this prompt log from now on."""
+        self._work.parts.promptlog = promptlog
+
     def wake(self, name: str) -> None:
         for loop in self._loops:
             if loop.name == name:

@@ -95,6 +95,7 @@ def live(order: dict[str, Any]) -> int:
     if order.get("deliver", True):
         s.receive([alert(labels={"service": order.get("service", "gateway")})])
     probe("received")
+    time.sleep(order.get("idle_s", 0.0))
     until = time.monotonic() + order.get("within", 25.0)
     while time.monotonic() < until:
         if not s.rounds.due(apart_s=0.0) and not s.rounds.unfinished() and not s.outbox.waiting().count:

@@ -1,0 +1,302 @@
+"""The live service put together: settings to a house, a workflow, outlets and two listeners; and the switch.
+
+A composition root like `bootstrap`, for what runs long. When the prompt log failed (which is final for an open log),
+the house is built anew, so that a database that came back is used again; until then notes go out without a model and
+say so.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from assistant.core.alert import Alert
+from assistant.core.note import Note
+from assistant.errors import PayopsError, PromptLogError, SettingsError
+from assistant.house import House
+from assistant.incidents import Spans
+from assistant.settings import Secret, Settings, quiet_telemetry
+
+_LOG = logging.getLogger("payops.live")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(slots=True)
+class Extras:
+    """What other rooms add: outlets, routes of the console and of the machines' listener, tasks. `console` gets the
+    live service and returns Starlette routes.
+    """
+
+    carriers: list[Any] = field(default_factory=list)
+    tasks: list[Any] = field(default_factory=list)
+    console_routes: list[Any] = field(default_factory=list)
+    webhook_routes: list[Any] = field(default_factory=list)
+
+
+class Live:
+    """Everything of `payops serve`. `service`, `house`, `webhook_listener` and `console_listener` are for those who
+    look.
+    """
+
+    def __init__(
+        self, settings: Settings, *, notes: Path, terminal: bool = False, extras: Extras | None = None
+    ) -> None:
+        from assistant.bootstrap import build_live
+        from assistant.telemetry.logs import configure
+        from assistant.telemetry.metrics import new_metrics
+        from redaction import FinalScanner
+
+        quiet_telemetry()
+        self.settings = settings
+        self._token = webhook_token(settings)
+        self._log_handler = configure(scanner=FinalScanner())
+        self.metrics = new_metrics()
+        self._extras = extras or Extras()
+        self._stop = threading.Event()
+        self._guard = threading.Lock()
+        self.house = build_live(settings, actor="serve")
+        self._publisher = self._published(self.house)
+        self.service = self._service(notes, terminal)
+        self.webhook = self._webhook()
+        self.webhook_listener, self.console_listener = self._listeners()
+
+    def start(self) -> None:
+        """Raises PayopsError with the mend; nothing runs then."""
+        try:
+            self.service.start()
+        except PayopsError:
+            self.house.promptlog.close()
+            raise
+        self._publisher.start()
+        self.webhook_listener.start()
+        self.console_listener.start()
+        _LOG.info(
+            "serving",
+            extra={
+                "webhook": self.webhook_listener.url,
+                "console": self.console_listener.url,
+                "executor": self.service.me,
+            },
+        )
+
+    def run_until_told(self, *, drain_s: float) -> None:
+        """Until SIGTERM or SIGINT; a second one ends at once."""
+
+        def told(number: int, frame: FrameType | None) -> None:
+            if self._stop.is_set():
+                sys.exit(128 + number)
+            self._stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, told)
+        while not self._stop.wait(0.5):
+            pass
+        self.stop(drain_s=drain_s)
+
+    def stop(self, *, drain_s: float = 25.0) -> None:
+        """No more webhooks, what runs ends, what is written is shown, the log is closed. In this order."""
+        _LOG.info("draining")
+        self.service.engine.draining.set()
+        self.webhook_listener.stop()
+        drained = self.service.stop(timeout_s=drain_s)
+        self.console_listener.stop()
+        self._publisher.close()
+        self.house.promptlog.close()
+        _LOG.info("stopped", extra={"drained": drained})
+
+    def health(self) -> Mapping[str, str]:
+        return {
+            **self.service.health(),
+            "webhook": self.webhook_listener.health(),
+            "checkpoints": self._publisher.health().signing_failure,
+        }
+
+    def log_failure(self) -> str:
+        return str(getattr(self.house.promptlog, "failure", ""))
+
+    def renew(self) -> None:
+        """Build the house anew if its prompt log failed. PromptLogError while that is still not possible."""
+        from assistant.bootstrap import build_live
+
+        with self._guard:
+            if not self.log_failure():
+                return
+            fresh = build_live(self.settings, actor="serve")
+            old, self.house = self.house, fresh
+            self._publisher = self._published(fresh)
+            self._publisher.start()
+            self.service.use(fresh.promptlog)
+            self._investigator.house = fresh
+            _LOG.warning("the prompt log failed and was opened again")
+        old.promptlog.close()
+
+    def receive(self, alerts: Sequence[Alert], /) -> Sequence[str]:
+        placed = self.service.receive(alerts)
+        return sorted({p.incident for p in placed.placements if p.incident})
+
+    def read(self, body: bytes, /) -> Sequence[Alert]:
+        from assistant.sources.alertmanager import parse_webhook
+
+        alerts: Sequence[Alert] = parse_webhook(body, self.house.redactor)[0]
+        return alerts
+
+    def _service(self, notes: Path, terminal: bool) -> Any:
+        from assistant.notebook.database import open_database
+        from assistant.workflow.investigator import HouseInvestigator
+        from assistant.workflow.service import Service, Wiring
+
+        w = self.settings.workflow
+        self._investigator = HouseInvestigator(self.house, Spans(lead=w.lead_s, baseline=w.baseline_s))
+        return Service(
+            Wiring(
+                database=open_database(database_url(self.settings), state=self.settings.state),
+                state=self.settings.state,
+                settings=w,
+                scanner=self.house.scanner,
+                promptlog=self.house.promptlog,
+                investigator=self._investigator,
+                clock=self.house.clock,
+                metrics=self.metrics,
+                carriers=(*outlets(notes, terminal), *self._extras.carriers),
+                tasks=self._tasks(),
+                log_failure=self.log_failure,
+            )
+        )
+
+    def _tasks(self) -> tuple[Any, ...]:
+        from assistant.workflow.loops import Task
+
+        return (
+            Task("promptlog-renewal", 5.0, self.renew),
+            Task("denied-webhooks", 60.0, self._record_denied),
+            *self._extras.tasks,
+        )
+
+    def _webhook(self) -> Any:
+        from assistant.web.webhook import Webhook
+
+        return Webhook(
+            read=self.read,
+            receive=self.receive,
+            metrics=self.metrics,
+            token=self._token,
+            max_bytes=self.settings.web.max_body_bytes,
+            draining=self.service.engine.draining.is_set,
+        )
+
+    def _listeners(self) -> tuple[Any, Any]:
+        from assistant.web.app import console_app, webhook_app
+        from assistant.web.listener import Listener
+
+        web = self.settings.web
+        machines = webhook_app(
+            self.webhook, health=self.health, metrics=self.metrics, extra_routes=self._extras.webhook_routes
+        )
+        people = console_app(self, self._extras.console_routes, health=self.health)
+        return (
+            Listener(machines, host=web.webhook_host, port=web.webhook_port, name="webhook"),
+            Listener(people, host=web.console_host, port=web.console_port, name="console"),
+        )
+
+    def _published(self, house: House) -> Any:
+        from assistant.promptlog.places import place_of
+        from assistant.promptlog.publish import Publisher
+
+        log: Any = house.promptlog
+        places = tuple(map(place_of, self.settings.log.checkpoints))
+        alarm = partial(_LOG.error, "prompt log: %s")
+        return Publisher(log, places, every=self.settings.log.checkpoint_every_s, alarm=lambda line: alarm(line))
+
+    def _record_denied(self) -> None:
+        """Forged webhooks become a record once a minute, however many there were: nobody fills the log from outside."""
+        from assistant.promptlog.record import Entry, Event, Outcome
+
+        count, self.webhook.denied = self.webhook.denied, 0
+        if count:
+            self.house.promptlog.append(
+                Entry(
+                    event=Event.AUTH_DENIED,
+                    actor="unknown",
+                    origin="webhook",
+                    outcome=Outcome.DENIED,
+                    resource="webhook",
+                    facts={"requests": count},
+                )
+            )
+
+
+def outlets(notes: Path, terminal: bool) -> tuple[Any, ...]:
+    """The file outlet, and the terminal if it is wanted."""
+    from assistant.outlets.file import FileOutlet
+    from assistant.outlets.terminal import TerminalOutlet
+
+    files = FileOutlet(notes)
+    return (files, TerminalOutlet(as_text, sys.stdout)) if terminal else (files,)
+
+
+def as_text(note: Note) -> str:
+    """The note as the terminal shows it, without colours."""
+    import io
+
+    from rich.console import Console
+
+    from assistant.render.terminal import show
+
+    out = io.StringIO()
+    show(note, Console(file=out, width=110, no_color=True, highlight=False))
+    return out.getvalue()
+
+
+def database_url(settings: Settings) -> str:
+    return settings.workflow.url or Secret(env=settings.workflow.url_env).read()
+
+
+def webhook_token(settings: Settings) -> str:
+    """The bearer token. SettingsError without one, unless only this machine can reach the listener."""
+    token = settings.web.webhook_token().read()
+    if not token and settings.web.webhook_host not in _LOOPBACK:
+        raise SettingsError(
+            f"the webhook listens on {settings.web.webhook_host} without a token",
+            mend="set [web] webhook_token_env or webhook_token_file, or listen on 127.0.0.1",
+        )
+    return token
+
+
+def turn(settings: Settings, *, off: bool, by: str) -> str:
+    """Turn the switch, recorded first. Returns why there is no record, or "".
+
+    Switching off works without the log, because it may be the log that is in trouble; switching on does not.
+    Raises PromptLogError (on), WorkflowError.
+    """
+    from assistant.bootstrap import prompt_log
+    from assistant.notebook.database import open_database
+    from assistant.promptlog.record import Entry, Event
+    from assistant.workflow.service import ALL_TABLES
+    from assistant.workflow.switch import Switch
+    from redaction import FinalScanner
+
+    database = open_database(database_url(settings), state=settings.state)
+    database.prepare(*ALL_TABLES)
+    record, missing = "", ""
+    try:
+        log: Any = prompt_log(settings, FinalScanner())
+        try:
+            entry = Entry(event=Event.CONFIG_CHANGE, identity=by, origin="cli", resource="switch", facts={"off": off})
+            record = log.append(entry).id
+        finally:
+            log.close()
+    except PromptLogError as error:
+        if not off:
+            raise
+        missing = str(error)
+    Switch(database).turn(off=off, record=record)
+    database.close()
+    return missing
