@@ -42,10 +42,7 @@ def _lens(grouping: str) -> str | None:
     return "".join(_WIDTH[w] for w in widths) if 13 <= sum(widths) <= 19 else None
 
 
-_KNOWN = re.compile(
-    "(?=(" + "|".join(sorted({re.escape(x) for g in _GROUPINGS if (x := _lens(g))}, key=len, reverse=True)) + "))"
-)
-_TOKEN = re.compile(r"[0-9A-Za-z]+")
+_KNOWN = frozenset(x for g in _GROUPINGS if (x := _lens(g)))
 _UUID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
 _HEX_ID_WIDTHS = {16, 20, 24, 32, 40, 48, 56, 64, 96, 128}
 _LETTERS = re.compile(r"[A-Za-z]+")
@@ -86,24 +83,23 @@ def _single(text: str, a: int, b: int) -> Iterator[Hit]:
             yield _hit(text, a, b, digits)
         return
     stripped = digits.lstrip("0")
-    if len(stripped) < len(digits) and is_pan(stripped) and len(stripped) > 12:
-        yield _hit(text, a, b, stripped)
-        return
-    if len(digits) > 14:
-        yield from _glued(text, a, b, digits)
+    inner = stripped if len(stripped) < len(digits) and len(stripped) > 12 and is_pan(stripped) else _glued(digits)
+    if inner and not _is_identifier(text, a, b):
+        yield _hit(text, a, b, inner)
 
 
-def _glued(text: str, a: int, b: int, digits: str) -> Iterator[Hit]:
-    """LLVAR (`16` and 16 digits), and a PAN with its expiry date glued behind."""
-    length = digits[:2]
-    rest = digits[2:]
+def _glued(digits: str) -> str:
+    """The PAN in LLVAR (`16` and 16 digits), or before a glued expiry date; "" if there is none."""
+    if not 14 < len(digits) < 31:
+        return ""
+    length, rest = digits[:2], digits[2:]
     if length in {"13", "15", "16", "18", "19"} and len(rest) == int(length) and is_pan(rest):
-        yield _hit(text, a, b, rest)
-        return
+        return rest
     for tail in (4, 6, 7, 9, 11):  # expiry; with century; expiry and CVV; expiry and service code (and more)
-        if len(digits) - tail in {15, 16, 19} and is_pan(digits[:-tail]) and _EXPIRY.match(digits[-tail:]):
-            yield _hit(text, a, b, digits[:-tail])
-            return
+        pan = digits[:-tail]
+        if (len(pan) in {16, 19} or digits[0] == "3") and is_pan(pan) and _EXPIRY.match(digits[-tail:]):
+            return pan
+    return ""
 
 
 def _is_identifier(text: str, a: int, b: int) -> bool:
@@ -116,6 +112,8 @@ def _is_identifier(text: str, a: int, b: int) -> bool:
     if right - left > b - a:
         token = text[left:right]
         letters = _LETTERS.findall(token)
+        if token.rstrip("Ff") == text[a:b] and len(token) not in {32, 40, 64}:
+            return False  # packed decimal, filled up with F
         if all(c in "0123456789abcdefABCDEF" for c in token) and (len(letters) > 1 or len(token) in _HEX_ID_WIDTHS):
             return True
     if (left and text[left - 1] == "-") or text[right : right + 1] == "-":
@@ -127,14 +125,20 @@ def _is_identifier(text: str, a: int, b: int) -> bool:
 def _known_groupings(text: str, groups: list[tuple[int, int]]) -> Iterator[Hit]:
     """4-4-4-4, 4-6-5 and others that cards and programs print."""
     widths = "".join(chr(48 + min(b - a, 20)) for a, b in groups)
-    for match in _KNOWN.finditer(widths):
-        first, count = match.start(), len(match[1])
-        chosen = groups[first : first + count]
-        digits = "".join(text[a:b] for a, b in chosen)
-        if is_pan(digits) and not _is_list(text, groups, first, first + count):
-            start, end = chosen[0][0], chosen[-1][1]
-            if not _is_decimal(text, chosen) and not _in_uuid(text, start, end):
-                yield _hit(text, start, end, digits)
+    for first in range(len(groups) - 1):
+        for count in range(2, 6):
+            if widths[first : first + count] in _KNOWN:
+                yield from _window(text, groups, first, first + count)
+
+
+def _window(text: str, groups: list[tuple[int, int]], first: int, last: int) -> Iterator[Hit]:
+    chosen = groups[first:last]
+    digits = "".join(text[a:b] for a, b in chosen)
+    if not is_pan(digits) or _is_list(text, groups, first, last) or _is_decimal(text, chosen):
+        return
+    start, end = chosen[0][0], chosen[-1][1]
+    if not _in_uuid(text, start, end):
+        yield _hit(text, start, end, digits)
 
 
 def _in_uuid(text: str, start: int, end: int) -> bool:
@@ -219,7 +223,10 @@ _TRACK1 = re.compile(
     r"(?:%)?[A-Za-z]([0-9]{12,19}|[0-9]{4}(?: [0-9]{2,6}){2,4})\^([^\^\n]{1,40})\^[0-9 ]{0,40}[^\s\"'<>?]{0,60}\??"
 )
 TRACK1_TRIGGERS = (r"[0-9]\^[^\^\n]{1,40}\^",)
-_TRACK2 = re.compile(r";?(?<![0-9])([0-9]{12,19})[=Dd]([0-9]{4})[0-9]{0,28}[Ff]?\??")
+_TRACK2 = re.compile(
+    r";?(?<![0-9])([0-9]{12,19})=([0-9]{4})[0-9]{0,28}[Ff]?\??"
+    r"|(?<![0-9A-Za-z])([0-9]{12,19})[Dd]([0-9]{2}(?:0[1-9]|1[0-2]))[0-9]{0,28}[Ff]?(?![0-9A-Za-z])"
+)
 TRACK2_TRIGGERS = (r"[0-9]{12}[=Dd][0-9]{4}",)
 
 
@@ -232,7 +239,7 @@ def track1(text: str) -> Iterator[Hit]:
 def track2(text: str) -> Iterator[Hit]:
     """ISO/IEC 7813 track 2: PAN, `=` or `D`, expiry YYMM, service code, discretionary data."""
     for match in _TRACK2.finditer(text):
-        if is_pan(match[1]) or (match[0][0] == ";" and 1 <= int(match[2][2:]) <= 12):
+        if is_pan(match[1] or match[3]) or (match[0][0] == ";" and 1 <= int(match[2][2:]) <= 12):
             yield Hit(match.start(), match.end(), "TRACK", match[0])
 
 

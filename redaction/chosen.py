@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -10,11 +11,21 @@ from redaction.cards import Hit
 from redaction.policy import Policy
 from redaction.rules import Rule
 
-# Recognizers with a check digit of their own, and the shape without which they find nothing. Others get no trigger.
-_SHAPES: dict[str, tuple[str, ...]] = {
-    "CryptoRecognizer": (r"(?:bc1|[13])[a-zA-Z0-9]{25}",),
-    "EsNifRecognizer": (r"[0-9]{7}-?[A-Za-z]",),
-    "ItFiscalCodeRecognizer": (r"(?i)[A-Z]{6}[0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{2}[A-Z]",),
+# Recognizers with a check digit of their own: the shape of what they find, and a trigger for it. They are given only
+# the tokens of that shape; on whole log lines they take 30 us a line. Others get every text, and no trigger.
+_SHAPES: dict[str, tuple[re.Pattern[str], str]] = {
+    "CryptoRecognizer": (
+        re.compile(r"(?<![0-9A-Za-z])(?:bc1[a-z0-9]{23,87}|[13][a-km-zA-HJ-NP-Z1-9]{25,34})(?![0-9A-Za-z])"),
+        r"[^0-9A-Za-z](?:bc1[a-z0-9]{23}|[13][a-km-zA-HJ-NP-Z1-9]{25,34}[^0-9A-Za-z])",
+    ),
+    "EsNifRecognizer": (
+        re.compile(r"(?<![\w.\-])[0-9]{7,8}-?[A-Z](?![\w\-])"),
+        r"[^0-9A-Za-z.\-][0-9]{7,8}-?[A-Z][^0-9A-Za-z\-]",
+    ),
+    "ItFiscalCodeRecognizer": (
+        re.compile(r"(?<![0-9A-Za-z])[A-Z]{6}[0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z](?![0-9A-Za-z])"),
+        r"[^0-9A-Za-z][A-Z]{6}[0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z][^0-9A-Za-z]",
+    ),
 }
 _CLASS_OF = {"CRYPTO": "BANK_ACCOUNT", "ES_NIF": "NATIONAL_ID", "IT_FISCAL_CODE": "NATIONAL_ID"}
 _CLASS_WORDS = (
@@ -32,7 +43,7 @@ def class_of(entity: str) -> str:
 
 def rules_of(policy: Policy) -> Iterator[Rule]:
     for name in policy.recognizers:
-        yield Rule(f"presidio_{name}", (), _SHAPES.get(name, ()), _find(name))
+        yield Rule(f"presidio_{name}", (), (_SHAPES[name][1],) if name in _SHAPES else (), _find(name))
     if policy.spacy_model:
         yield Rule("presidio_ner", ("PERSON",), (), _find_by_ner(policy.spacy_model))
 
@@ -46,13 +57,24 @@ def recognizer(name: str) -> Any:
 
 
 def _find(name: str) -> Callable[[str], Iterator[Hit]]:
+    shape = _SHAPES[name][0] if name in _SHAPES else None
+
     def find(text: str) -> Iterator[Hit]:
-        made = recognizer(name)
-        for result in made.analyze(text, made.supported_entities, None) or ():
-            if result.score >= LEAST_SCORE:
-                yield Hit(result.start, result.end, class_of(result.entity_type), text[result.start : result.end])
+        if shape is None:
+            yield from _found(name, text, 0)
+            return
+        for match in shape.finditer(text):
+            yield from _found(name, match[0], match.start())
 
     return find
+
+
+def _found(name: str, text: str, at: int) -> Iterator[Hit]:
+    made = recognizer(name)
+    for result in made.analyze(text, made.supported_entities, None) or ():
+        if result.score >= LEAST_SCORE:
+            value = text[result.start : result.end]
+            yield Hit(at + result.start, at + result.end, class_of(result.entity_type), value)
 
 
 def _find_by_ner(model: str) -> Callable[[str], Iterator[Hit]]:

@@ -94,7 +94,7 @@ class KeyTable:
     def triggers(self) -> tuple[str, ...]:
         """One must match before a key of this table can stand before a value."""
         stems = sorted(set(self._stems))
-        after = r"[\"'`\]]{0,2}(?:[ \t]{0,8}[:=>]|[ \t]{1,2}[^ \t]|\s[^<>]{0,256}>)"
+        after = r"[^0-9A-Za-z\n]{0,2}[ \t]{0,8}[:=]"
         grouped = [stems[i : i + 40] for i in range(0, len(stems), 40)]
         return tuple(rf"(?i)(?:{'|'.join(group)}){after}" for group in grouped)
 
@@ -158,18 +158,52 @@ _MORE = re.compile(r"(?:[ \t]+(?![\w.\-]+[=:])[^\s,;|\"'<>(){}\[\]=:]+){1,12}")
 _MORE_NAMES = re.compile(r"(?:[ \t](?![\w.\-]+[=:])[^\W\d_a-z][^\W\d_]*(?:['’.\-][^\W\d_]+)*\.?){1,5}")
 
 
-def pairs(table: KeyTable) -> Callable[[str], Iterator[Hit]]:
-    """The rule: every value in a text whose own key has a class."""
+Find = Callable[[str], Iterator[Hit]]
+
+
+def pairs(table: KeyTable) -> Find:
+    """`key=value`, `"key": value`, `key => value`: every value in a text whose own key has a class."""
+    return _matching(table, _PLAIN_PAIR)
+
+
+def arguments(table: KeyTable) -> Find:
+    """`--key value` of a command line."""
+    return _matching(table, _ARGUMENT)
+
+
+def elements(table: KeyTable) -> Find:
+    """`<key>value</key>`, and jPOS's `<field id="35" value="…"/>`."""
+    within, fields = _matching(table, _ELEMENT), _matching(table, _FIELD)
 
     def find(text: str) -> Iterator[Hit]:
-        for pattern in (_PLAIN_PAIR, _ARGUMENT, _ELEMENT, _FIELD):
-            for match in pattern.finditer(text):
-                key = match["key"]
-                klass = table.klass("de" + key.lstrip("0") if pattern is _FIELD and key.isdigit() else key)
-                if klass:
-                    yield from _value(klass, text, match)
-        if "(" in text:
-            yield from _inserted(text, table)
+        yield from within(text)
+        yield from fields(text)
+
+    return find
+
+
+def columns(table: KeyTable) -> Find:
+    """`INSERT INTO cards (pan, cvv) VALUES ('…', '123')`: values by the column of the same place."""
+
+    def find(text: str) -> Iterator[Hit]:
+        for match in _INSERT.finditer(text):
+            yield from _inserted(text, match, table)
+
+    return find
+
+
+ARGUMENT_TRIGGERS = (r"[^0-9A-Za-z_\-]-{1,2}[A-Za-z][0-9A-Za-z_\-]{1,48}[ \t]{1,2}[^ \t\-]",)
+ELEMENT_TRIGGERS = (r"</[A-Za-z]", r"(?i)<field\s")
+COLUMN_TRIGGERS = (r"(?i)insert\s{1,4}into\s",)
+
+
+def _matching(table: KeyTable, pattern: re.Pattern[str]) -> Find:
+    def find(text: str) -> Iterator[Hit]:
+        for match in pattern.finditer(text):
+            key = match["key"]
+            klass = table.klass("de" + key.lstrip("0") if pattern is _FIELD and key.isdigit() else key)
+            if klass:
+                yield from _value(klass, text, match)
 
     return find
 
@@ -211,17 +245,15 @@ def _one(klass: str, value: str, at: int) -> Iterator[Hit]:
         yield Hit(at + start, at + end, "SAD" if klass == "SAD_CODE" else klass, canonical)
 
 
-def _inserted(text: str, table: KeyTable) -> Iterator[Hit]:
-    """`INSERT INTO cards (pan, cvv) VALUES ('…', '123')`: values by the column of the same place."""
-    for match in _INSERT.finditer(text):
-        columns = [c.strip(' "`[]\n\t') for c in match["columns"].split(",")]
-        at = match.start("values")
-        for column, value in zip(columns, _SQL_VALUE.finditer(match["values"]), strict=False):
-            klass = table.klass(column)
-            if klass:
-                raw = value[1]
-                shift = len(raw) - len(raw.lstrip("' "))
-                yield from _one(klass, raw.strip("' "), at + value.start(1) + shift)
+def _inserted(text: str, match: re.Match[str], table: KeyTable) -> Iterator[Hit]:
+    names = [name.strip(' "`[]\n\t') for name in match["columns"].split(",")]
+    at = match.start("values")
+    for name, value in zip(names, _SQL_VALUE.finditer(match["values"]), strict=False):
+        klass = table.klass(name)
+        if klass:
+            raw = value[1]
+            shift = len(raw) - len(raw.lstrip("' "))
+            yield from _one(klass, raw.strip("' "), at + value.start(1) + shift)
 
 
 # -- authentication data in prose ------------------------------------------------------------------------------------
@@ -248,8 +280,8 @@ def spoken(text: str) -> Iterator[Hit]:
             yield Hit(match.start(1), match.end(1), "SAD", match[1])
 
 
-_PARTY = re.compile(r":5(?:0[AFHK]?|9[AF]?):(?P<party>[^:{}]{3,400}?)(?=\n:|\r\n:|\n-\}|-\}|$|:\d\d)")
-PARTY_TRIGGERS = (r":5[09][AFHK]?:",)
+_PARTY = re.compile(r"(?<![0-9A-Za-z]):5(?:0[AFHK]?|9[AF]?):(?P<party>[^:{}]{3,400}?)(?=\n:|\r\n:|\n-\}|-\}|$|:\d\d)")
+PARTY_TRIGGERS = (r"[^0-9A-Za-z]:5[09][AFHK]?:",)
 
 
 def swift_party(text: str) -> Iterator[Hit]:

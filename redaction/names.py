@@ -87,9 +87,7 @@ class Gate:
 
     def listed_triggers(self) -> tuple[str, ...]:
         """Given names in any letters; also what starts the search for a pair of names that are common words."""
-        names = sorted(self._listed)
-        grouped = [names[i : i + 400] for i in range(0, len(names), 400)]
-        return tuple(rf"(?i)(?:^|[^0-9a-z])(?:{'|'.join(map(re.escape, group))})(?:[^0-9a-z]|$)" for group in grouped)
+        return tuple(rf"(?i)[^0-9a-z]{re.escape(name)}[^0-9a-z]" for name in sorted(self._listed))
 
     def titled(self, text: str) -> Iterator[Hit]:
         """Capitalised words that are not common, with the names beside them."""

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 from redaction.cards import Hit
 
-_EMAIL = re.compile(r"[\w.+%\-]{1,64}@(?:[^\W_][\w\-]{0,62}\.){1,8}(?:xn--[\w\-]{2,59}|[^\W\d_]{2,24})(?![\w@])")
+_DOMAIN = re.compile(r"(?:[^\W_][\w\-]{0,62}\.){1,8}(?:xn--[\w\-]{2,59}|[^\W\d_]{2,24})(?![\w@])")
+_MAILBOX = re.compile(r"[\w.+%\-]{1,64}$")
 EMAIL_TRIGGERS = (r"@[^\s@]",)
 _NO_MAILBOX = frozenset({"git", "noreply", "no-reply", "donotreply"})
 _FILES = frozenset(
@@ -18,19 +19,21 @@ _FILES = frozenset(
 
 def email(text: str) -> Iterator[Hit]:
     """Mailboxes (RFC 5321 dot-atoms). Not unit instances (`getty@tty1.service`) nor clone addresses (`git@`)."""
-    for match in _EMAIL.finditer(text):
-        mailbox, _, domain = match[0].partition("@")
-        start = match.start() + len(mailbox) - len(mailbox.lstrip(".%-"))
-        if mailbox.lower() in _NO_MAILBOX or domain.rpartition(".")[2].lower() in _FILES or start == match.end():
-            continue
-        yield Hit(start, match.end(), "EMAIL", text[start : match.end()].casefold())
+    at = text.find("@")
+    while at >= 0:
+        domain = _DOMAIN.match(text, at + 1)
+        mailbox = _MAILBOX.search(text, max(0, at - 64), at) if domain else None
+        if domain and mailbox:
+            name = mailbox[0].lstrip(".%-")
+            if name and name.lower() not in _NO_MAILBOX and domain[0].rpartition(".")[2].lower() not in _FILES:
+                yield Hit(at - len(name), domain.end(), "EMAIL", f"{name}@{domain[0]}".casefold())
+        at = text.find("@", at + 1)
 
 
 _IBAN = re.compile(
     r"(?<![0-9A-Za-z])([A-Za-z]{2}[0-9]{2}(?:[ \-]?[0-9A-Za-z]{4}){2,7}(?:[ \-]?[0-9A-Za-z]{1,4})?)(?![0-9A-Za-z])"
 )
 _IBAN_GLUED = re.compile(r"[A-Z]{2}[0-9]{2}[0-9A-Z]{11,30}")
-IBAN_TRIGGERS = (r"[A-Za-z]{2}[0-9]{2}(?:[ \-]?[0-9A-Za-z]{4}){2}",)
 # ISO 13616 registry: length by country.
 _IBAN_LENGTHS = dict(
     item.split(":")
@@ -41,6 +44,10 @@ _IBAN_LENGTHS = dict(
         "NL:18 NO:15 OM:23 PK:24 PL:28 PS:29 PT:25 QA:29 RO:24 RS:22 RU:33 SA:24 SC:31 SD:18 SE:24 SI:19 SK:24 SM:27 SO:23 ST:25 "
         "SV:28 TL:23 TN:24 TR:26 UA:29 VA:22 VG:24 XK:20 YE:30"
     ).split()
+)
+IBAN_TRIGGERS = (
+    rf"(?i)(?:^|[^0-9A-Za-z])(?:{'|'.join(_IBAN_LENGTHS)})[0-9]{{2}}(?:[ \-]?[0-9A-Za-z]{{4}}){{2}}",
+    rf"(?:{'|'.join(_IBAN_LENGTHS)})[0-9]{{2}}[0-9A-Z]{{11}}",
 )
 
 
@@ -68,7 +75,10 @@ def _iban_within(raw: str, at: int) -> Iterator[Hit]:
     if len(places) < count:
         return
     end = places[count - 1] + 1
-    value = re.sub(r"[ \-]", "", raw[:end]).upper()
+    written = re.sub(r"[ \-]", "", raw[:end])
+    value = written.upper()
+    if written[:2].islower() and not written[2:].isdigit() and not re.search("[g-z]", written):
+        return  # a piece of a hex id
     if value.isascii() and _is_iban(value):
         yield Hit(at, at + end, "IBAN", value, value[:2])
 
@@ -102,7 +112,11 @@ _IPV4 = re.compile(r"(?<![0-9A-Za-z.\-])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za
 _IPV6 = re.compile(
     r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}:){1,7}(?::?[0-9A-Fa-f]{1,4}){0,7}(?::|(?:\d{1,3}\.){3}\d{1,3})?(?![0-9A-Za-z:])|(?<![0-9A-Za-z:.])::(?:[0-9A-Fa-f]{1,4}:){0,6}[0-9A-Fa-f]{1,4}(?![0-9A-Za-z:])"
 )
-IP_TRIGGERS = (r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]", r"[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:")
+IP_TRIGGERS = (
+    r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",
+    r"(?:[0-9A-Fa-f]{1,4}:){3}",
+    r"::[0-9A-Fa-f]|[0-9A-Fa-f]::",
+)
 _VERSION = re.compile(r"(?i)(?:v|ver|version|release|build|chrome/|safari/|firefox/|edg/|/)[\"']?\s?[:=]?\s?[\"']?$")
 
 
@@ -191,7 +205,8 @@ _STREET = re.compile(
     r"|(?<![\w.])(?:P\.? ?O\.? Box|Postfach) [0-9]{1,6}\b"
 )
 STREET_TRIGGERS = (
-    r"[0-9][A-Za-z]?,? [A-Z][^\n]{0,100}(?:St|Ave|R(?:oa)?d|L(?:ane|n)|Dr|Boul|Blvd|C(?:our)?t|Sq|Way|Pl|Terr|Cl|Cres|H(?:igh)?w|P(?:ar)?kw)",
+    r" (?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Square|Sq|Way|Place|Pl|Terrace|Close|Crescent)(?:[^A-Za-z]|$)",
+    r" (?:Highway|Hwy|Parkway|Pkwy)(?:[^A-Za-z]|$)",
     r"(?:stra..?e|weg|gasse|platz|allee) [0-9]",
     r"Box [0-9]|Postfach [0-9]",
 )

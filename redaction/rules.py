@@ -27,6 +27,7 @@ def build(policy: Policy) -> tuple[Rule, ...]:
     """The rules of our own under a policy, in a fixed order."""
     table = keys.KeyTable(policy.keys)
     gate = names.Gate(vocabulary_of(policy), exempt=policy.exempt_keys, prose=policy.prose_keys)
+    classes = tuple(klass for klass in policy.keys if klass != "SAD_CODE")
     return (
         Rule("hexdump", ("LINE",), shapes.HEXDUMP_TRIGGERS, shapes.hexdump),
         Rule("packed_bcd", ("LINE",), shapes.BCD_TRIGGERS, shapes.packed_bcd),
@@ -38,7 +39,10 @@ def build(policy: Policy) -> tuple[Rule, ...]:
         Rule("track2", ("TRACK",), cards.TRACK2_TRIGGERS, cards.track2),
         Rule("emv", ("PAN", "TRACK"), cards.EMV_TRIGGERS, cards.emv),
         Rule("card_and_cvv", ("SAD",), cards.DUMP_TRIGGERS, cards.card_and_cvv),
-        Rule("keyed", tuple(c for c in policy.keys if c != "SAD_CODE"), table.triggers(), keys.pairs(table)),
+        Rule("keyed", classes, table.triggers(), keys.pairs(table)),
+        Rule("keyed_argument", classes, keys.ARGUMENT_TRIGGERS, keys.arguments(table)),
+        Rule("keyed_element", classes, keys.ELEMENT_TRIGGERS, keys.elements(table)),
+        Rule("keyed_column", classes, keys.COLUMN_TRIGGERS, keys.columns(table)),
         Rule("spoken", ("SAD",), keys.SPOKEN_TRIGGERS, keys.spoken),
         Rule("swift_party", ("PERSON",), keys.PARTY_TRIGGERS, keys.swift_party),
         *(Rule(f"secret_{s.name}", ("SECRET",), s.triggers, s.find) for s in secrets.shapes()),

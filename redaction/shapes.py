@@ -24,11 +24,14 @@ HEXDUMP_TRIGGERS = (
     r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){11}",
 )
 _BCD = re.compile(r"[0-9]{32,}|(?<![0-9A-Za-z])[0-9]{20,}[A-F][0-9]{12,}[0-9A-F]*(?![0-9A-Za-z])")
+_FRACTION = re.compile(r"[0-9]\.$")
 BCD_TRIGGERS = (r"[0-9]{32}", r"[0-9]{20}[A-F][0-9]{12}")
 # Message type indicator (version, class, function, origin), primary bitmap, perhaps a secondary one, then data.
 _ISO8583 = re.compile(
     r"(?<![0-9A-Za-z])(?:ISO[0-9]{9}|[0-9A-Fa-f]{4})?[0189][1-8][0-9][0-5][ ]?[0-9A-Fa-f]{16}[ ]?(?:[0-9A-Fa-f]{16})?[ ]?[0-9]{16}[0-9A-Za-z ]*"
 )
+_DIGEST = re.compile(r"[0-9a-f]+|[0-9A-F]+")
+_DIGEST_WIDTHS = {40, 56, 64, 96, 128}
 ISO8583_TRIGGERS = (r"[0189][1-8][0-9][0-5][ ]?[0-9A-Fa-f]{16}[ ]?(?:[0-9A-Fa-f]{16})?[ ]?[0-9]{16}",)
 
 
@@ -54,10 +57,12 @@ def _is_decimal_list(found: str) -> bool:
 
 def packed_bcd(text: str) -> Iterator[Hit]:
     for match in _BCD.finditer(text):
-        if text[max(0, match.start() - 2) : match.start()] not in {"0.", "1."}:
+        if not _FRACTION.search(text, max(0, match.start() - 2), match.start()):
             yield _line(text, match.start(), match.end(), "bcd")
 
 
 def iso8583(text: str) -> Iterator[Hit]:
     for match in _ISO8583.finditer(text):
+        if len(match[0]) in _DIGEST_WIDTHS and _DIGEST.fullmatch(match[0]):
+            continue
         yield _line(text, match.start(), match.end(), "iso8583")

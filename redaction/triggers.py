@@ -2,7 +2,7 @@
 
 A trigger is a regular expression that must match wherever its rule matches. All triggers of all rules are compiled
 into one Hyperscan database (linear time, whatever the text); where Hyperscan is not installed, `re` looks for each in
-turn. Both read the same UTF-8 bytes with the same patterns, and a test holds them to the same answers.
+turn. Both read the same UTF-8 bytes (with a space before and behind, so that a trigger may ask for a border) with the same patterns, and a test holds them to the same answers.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Triggers:
             def note(number: int, _start: int, _end: int, _flags: int, _context: object) -> None:
                 found.add(owner[number])
 
-            database.scan(text.encode("utf-8", "surrogatepass"), match_event_handler=note, scratch=scratch)
+            database.scan(f" {text} ".encode("utf-8", "surrogatepass"), match_event_handler=note, scratch=scratch)
             return sorted(found)
 
         return fired
@@ -69,7 +69,7 @@ class Triggers:
         owner, always = self._owner, self._always
 
         def fired(text: str) -> list[int]:
-            data = text.encode("utf-8", "surrogatepass")
+            data = f" {text} ".encode("utf-8", "surrogatepass")
             found = set(always)
             for number, pattern in enumerate(compiled):
                 if owner[number] not in found and pattern.search(data):

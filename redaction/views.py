@@ -31,7 +31,7 @@ _PLAIN = re.compile(r"[\t\n\r -~]*")
 _ESCAPE = re.compile(
     r"(?:%[0-9A-Fa-f]{2})+"
     r"|&(?:#[xX][0-9A-Fa-f]{1,6}|#[0-9]{1,7}|[A-Za-z]{2,8});"
-    r"|\\+(?:u\{?[0-9A-Fa-f]{4,6}\}?|U[0-9A-Fa-f]{8}|x\{?[0-9A-Fa-f]{2}\}?|[0-3][0-7]{2}|[nrtbf\"'/])"
+    r"|\\+(?:u[0-9A-Fa-f]{4}|[ux]\{[0-9A-Fa-f]{1,6}\}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|[0-3][0-7]{2}|[nrtbf\"'/])"
     r"|U\+00[0-9A-Fa-f]{2}"
     r"|(?<![=0-9A-Za-z])(?:=[2-7][0-9A-F]){2,}"
     r"|=\r?\n"
@@ -44,13 +44,18 @@ _GAP = r"(?:[\s:;,.\-]|0x|\\x){0,4}"
 _CODES_RUN = re.compile(
     rf"(?:(?:00)?3[0-9]{_GAP}(?:(?:00)?2[0dDeEfF]{_GAP})?){{12,20}}|(?:3[0-9]00){{12,20}}|(?:[Ff][0-9]{_GAP}){{12,20}}"
 )
-CODES_TRIGGER = r"(?:(?:00)?3[0-9](?:00)?[\s:;,.x\\0\-]{0,4}(?:2[0dDeEfF][\s:;,.x\\0\-]{0,4})?){12}|(?:[Ff][0-9][\s:;,.x\\0\-]{0,4}){12}"
+CODES_TRIGGER = (
+    r"(?:(?:00)?3[0-9](?:00)?[\s:;,.x\\0\-]{0,4}(?:2[0dDeEfF][\s:;,.x\\0\-]{0,4})?){12}"
+    r"|(?:[Ff][0-9][\s:;,.x\\0\-]{0,4}){12}|(?:[2-7][0-9A-Fa-f]){12}|(?:(?:4[89]|5[0-7])[\s,;]{1,3}){11}"
+)
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
-# Three digits that stand on a base64 boundary always encode to these four characters.
-_DIGITS64 = re.compile(r"[MNO][DTjz][AEIMQUYcgk][w-z0-5]")
-BASE64_TRIGGER = r"[MNO][DTjz][AEIMQUYcgk][w-z0-5]|H4sI|[A-Za-z0-9+/_\-]{24}"
-_HEXISH = re.compile(r"[0-9a-f\-]+|[0-9A-F\-]+")
+# Base64 of printable ASCII: each aligned four of characters has this form, whatever the text. Three digits that stand
+# on a boundary always have the second, narrower one.
+_TEXT64 = r"[I-Za-f][C-HS-Xi-ny-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_\-]"
+_DIGITS64 = r"[MNO][DTjz][AEIMQUYcgk][w-z0-5]"
+BASE64_TRIGGER = rf"(?:{_TEXT64}){{4}}|(?:{_DIGITS64}){{3}}|H4sI"
+_BASE64 = re.compile(rf"(?P<at>(?:{_TEXT64}){{4}}|(?:{_DIGITS64}){{3}}|H4sI)[A-Za-z0-9+/_\-]*={{0,2}}")
+_ALPHABET64 = re.compile(r"[A-Za-z0-9+/_\-]")
 _HEX_TEXT = re.compile(r"(?<![0-9A-Za-z])(?:[2-7][0-9A-Fa-f]){12,}(?![0-9A-Za-z])")
 _DECIMAL_CODES = re.compile(r"(?<!\d)(?:(?:4[89]|5[0-7])[\s,;]{1,3}){11,}(?:4[89]|5[0-7])(?!\d)")
 
@@ -212,15 +217,12 @@ def _inflate(data: bytes) -> bytes:
 def _base64_views(text: str) -> Iterator[View]:
     """One view a token: a hit anywhere inside takes the whole token with it."""
     for match in _BASE64.finditer(text):
-        token = match[0]
-        if _HEXISH.fullmatch(token):
-            continue
-        for shift in range(4) if _DIGITS64.search(token) else range(1):
-            decoded = _unbase64(token[shift:])
-            if decoded is not None and (shift == 0 or any(c.isdigit() for c in decoded)):
-                count = len(decoded)
-                yield View(decoded, [match.start()] * count, [match.end()] * count, "base64")
-                break
+        decoded = _unbase64(match[0])
+        if decoded:
+            start = match.start()
+            while start > 0 and match.start() - start < 8192 and _ALPHABET64.match(text[start - 1]):
+                start -= 1
+            yield View(decoded, [start] * len(decoded), [match.end()] * len(decoded), "base64")
 
 
 def decoded_views(view: View, fired: Callable[[str], bool] = lambda _: True, *, depth: int = DEPTH) -> Iterator[View]:

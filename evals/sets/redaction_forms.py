@@ -1,0 +1,199 @@
+"""Written forms of a PAN: what people, programs and protocols make of sixteen digits.
+
+A form takes digits and writes them. `FORMS` must always be found; `MISSES` are published: no tool that reads one text
+at a time can put them together again, or they hold no PAN any more.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+from collections.abc import Callable
+from urllib.parse import quote
+
+Form = Callable[[str], str]
+
+
+def fours(digits: str, gap: str) -> str:
+    return gap.join(digits[i : i + 4] for i in range(0, len(digits), 4))
+
+
+def _mapped(digits: str, first: int) -> str:
+    return "".join(chr(first + int(d)) for d in digits)
+
+
+def _b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _words(digits: str, gap: str) -> str:
+    names = "zero one two three four five six seven eight nine".split()
+    return gap.join(names[int(d)] for d in digits)
+
+
+_GAPS = {
+    "space": " ", "dash": "-", "dot": ".", "slash": "/", "underscore": "_", "pipe": "|", "comma": ",", "colon": ":", "semicolon": ";",
+    "star": "*", "plus": "+", "tilde": "~", "hash": "#", "equals": "=", "backslash": "\\", "apostrophe": "'", "two spaces": "  ",
+    "three spaces": "   ", "tab": "\t", "newline": "\n", "carriage return and newline": "\r\n", "space dash space": " - ", "comma space": ", ",
+    "no-break space": "\u00a0", "narrow no-break space": "\u202f", "thin space": "\u2009", "em space": "\u2003", "figure space": "\u2007",
+    "ideographic space": "\u3000", "non-breaking hyphen": "\u2011", "en dash": "\u2013", "em dash": "\u2014", "minus sign": "\u2212",
+    "middle dot": "\u00b7", "bullet": "\u2022", "zero width space": "\u200b", "zero width joiner": "\u200d", "word joiner": "\u2060",
+    "byte order mark": "\ufeff", "soft hyphen": "\u00ad", "right-to-left mark": "\u200f", "html nbsp": "&nbsp;", "html numeric nbsp": "&#160;",
+    "percent space": "%20", "percent dash": "%2D", "escaped newline": "\\n", "escaped tab": "\\t", "escaped nbsp": "\\u00a0", "nul": "\0",
+}  # fmt: skip
+
+FORMS: dict[str, Form] = {
+    "plain": lambda d: f"card {d} declined",
+    "alone": lambda d: d,
+    "end of a sentence": lambda d: f"we saw {d}.",
+    "in brackets": lambda d: f"card ({d}) declined",
+    "in quotes": lambda d: f"card '{d}' declined",
+    **{
+        f"fours by {name}": (lambda gap: lambda d: f"card {fours(d, gap)} declined")(gap) for name, gap in _GAPS.items()
+    },
+    "mixed separators": lambda d: f"card {d[:4]}-{d[4:8]} {d[8:12]}.{d[12:]} declined",
+    "six and the rest": lambda d: f"card {d[:6]} {d[6:]} declined",
+    "six, six, four": lambda d: f"card {d[:6]}-{d[6:12]}-{d[12:]} declined",
+    "eights": lambda d: f"card {d[:8]} {d[8:]} declined",
+    "pairs": lambda d: "card " + " ".join(d[i : i + 2] for i in range(0, len(d), 2)) + " declined",
+    "every digit by space": lambda d: "card " + " ".join(d) + " declined",
+    "every digit by dash": lambda d: "card " + "-".join(d) + " declined",
+    "every digit by dot": lambda d: "card " + ".".join(d) + " declined",
+    "thousands commas": lambda d: f"card {int(d):,} declined",
+    "thousands underscores": lambda d: f"card {int(d):_} declined",
+    "thousands apostrophes": lambda d: f"card {int(d):,}".replace(",", "'") + " declined",
+    "scientific": lambda d: f"card {d[0]}.{d[1:]}E+15 declined",
+    "scientific, small e": lambda d: f"card {d[0]}.{d[1:]}e15 declined",
+    "float": lambda d: f"card {d}.0 declined",
+    "float, two places": lambda d: f"card {d}.00 declined",
+    "leading zeros": lambda d: f"card 000{d} declined",
+    "spelled out": lambda d: f"card {_words(d, ' ')} declined",
+    "spelled with commas": lambda d: f"card {_words(d, ', ')} declined",
+    "full-width digits": lambda d: f"card {_mapped(d, 0xFF10)} declined",
+    "Arabic digits": lambda d: f"card {_mapped(d, 0x0660)} declined",
+    "Persian digits": lambda d: f"card {_mapped(d, 0x06F0)} declined",
+    "Devanagari digits": lambda d: f"card {_mapped(d, 0x0966)} declined",
+    "Bengali digits": lambda d: f"card {_mapped(d, 0x09E6)} declined",
+    "Thai digits": lambda d: f"card {_mapped(d, 0x0E50)} declined",
+    "mathematical bold digits": lambda d: f"card {_mapped(d, 0x1D7CE)} declined",
+    "mathematical monospace digits": lambda d: f"card {_mapped(d, 0x1D7F6)} declined",
+    "circled digits": lambda d: "card " + "".join("⓪" if c == "0" else chr(0x245F + int(c)) for c in d) + " declined",
+    "superscript digits": lambda d: "card " + d.translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")) + " declined",
+    "subscript digits": lambda d: f"card {_mapped(d, 0x2080)} declined",
+    "keycap emoji": lambda d: "card " + "".join(c + "\ufe0f\u20e3" for c in d) + " declined",
+    "combining underline": lambda d: "card " + "".join(c + "\u0332" for c in d) + " declined",
+    "zero width between all": lambda d: "card " + "\u200b".join(d) + " declined",
+    "soft hyphen between all": lambda d: "card " + "\u00ad".join(d) + " declined",
+    "ANSI colour around": lambda d: f"card \x1b[31m{d}\x1b[0m declined",
+    "ANSI colour inside": lambda d: f"card {d[:6]}\x1b[1;33m{d[6:12]}\x1b[0m{d[12:]} declined",
+    "percent-encoded": lambda d: "card=" + "".join(f"%{ord(c):02X}" for c in d) + "&ok=1",
+    "percent-encoded in part": lambda d: f"card=%{ord(d[0]):02x}{d[1:8]}%{ord(d[8]):02x}{d[9:]}",
+    "percent-encoded twice": lambda d: "card=" + "".join(f"%25{ord(c):02X}" for c in d),
+    "percent-encoded full-width": lambda d: "card=" + quote(_mapped(d, 0xFF10)),
+    "query string": lambda d: f"GET /pay?number={d}&exp=1227 HTTP/1.1",
+    "URL path": lambda d: f"GET https://api.shop.example/v1/cards/{d}/charges 402",
+    "form with plus": lambda d: f"body=number={fours(d, '+')}&exp=12",
+    "HTML decimal entities": lambda d: "card " + "".join(f"&#{ord(c)};" for c in d),
+    "HTML hex entities": lambda d: "card " + "".join(f"&#x{ord(c):x};" for c in d),
+    "HTML padded entities": lambda d: "card " + "".join(f"&#{ord(c):04d};" for c in d),
+    "entity twice": lambda d: "card " + html.escape("".join(f"&#{ord(c)};" for c in d)),
+    "\\u escapes": lambda d: "card " + "".join(f"\\u{ord(c):04x}" for c in d),
+    "\\u escapes of full-width": lambda d: json.dumps({"note": _mapped(d, 0xFF10)}),
+    "\\\\u escapes": lambda d: "card " + "".join(f"\\\\u{ord(c):04x}" for c in d),
+    "\\u{} escapes": lambda d: "card " + "".join(f"\\u{{{ord(c):x}}}" for c in d),
+    "\\x escapes": lambda d: "card " + "".join(f"\\x{ord(c):02x}" for c in d),
+    "octal escapes": lambda d: "card " + "".join(f"\\{ord(c):03o}" for c in d),
+    "quoted-printable": lambda d: "card " + "".join(f"={ord(c):02X}" for c in d),
+    "quoted-printable soft break": lambda d: f"card {d[:8]}=\n{d[8:]}",
+    "hex of ASCII": lambda d: f"data={d.encode().hex()}",
+    "hex of ASCII, capitals": lambda d: f"data={('card ' + d).encode().hex().upper()}",
+    "hex with 0x": lambda d: f"data=0x{d.encode().hex()}",
+    "hex of UTF-16": lambda d: f"data={d.encode('utf-16-be').hex()}",
+    "hex of little-endian UTF-16": lambda d: f"data={d.encode('utf-16-le').hex()}",
+    "hex by colons": lambda d: "data=" + d.encode().hex(":"),
+    "hex list": lambda d: "data=[" + ", ".join(f"0x{ord(c):02x}" for c in d) + "]",
+    "EBCDIC hex": lambda d: "data=" + "".join(f"F{c}" for c in d),
+    "decimal character codes": lambda d: "data=[" + ", ".join(str(ord(c)) for c in d) + "]",
+    "base64": lambda d: f"data={_b64(d)}",
+    "base64 of a sentence": lambda d: f"data={_b64(f'the card {d} was declined')}",
+    "base64, shifted by one": lambda d: f"data={_b64('x' + d + ' declined')}",
+    "base64, shifted by two": lambda d: f"data={_b64('xy' + d + ' declined')}",
+    "base64 of grouped": lambda d: f"data={_b64('card ' + fours(d, ' ') + ' ok')}",
+    "base64 of JSON": lambda d: f"data={_b64(json.dumps({'pan': d, 'exp': '12/27'}))}",
+    "base64 URL-safe, unpadded": lambda d: (
+        f"data={base64.urlsafe_b64encode(f'<{d}?>~~~'.encode()).decode().rstrip('=')}"
+    ),
+    "base64 twice": lambda d: f"data={_b64(_b64('card ' + d))}",
+    "base64 in JSON escapes": lambda d: json.dumps({"a": json.dumps({"b": _b64("card=" + d)})}),
+    "base64 of gzip": lambda d: (
+        "data=" + base64.b64encode(gzip.compress(f"card {d} declined".encode(), mtime=0)).decode()
+    ),
+    "base64 of percent": lambda d: f"data={_b64('card=' + ''.join(f'%{ord(c):02X}' for c in d))}",
+    "JSON text": lambda d: json.dumps({"card": {"number": d}}),
+    "JSON number": lambda d: json.dumps({"card": {"number": int(d)}}),
+    "JSON number under another key": lambda d: json.dumps({"x": int(d), "y": 1}),
+    "JSON key": lambda d: json.dumps({d: "seen"}),
+    "JSON in JSON": lambda d: json.dumps({"body": json.dumps({"pan": d})}),
+    "JSON in JSON in JSON": lambda d: json.dumps({"body": json.dumps({"body": json.dumps({"pan": d})})}),
+    "JSON list": lambda d: json.dumps([1, d, 2]),
+    "logfmt": lambda d: f"level=warn pan={d} rc=05",
+    "logfmt quoted": lambda d: f'level=warn pan="{fours(d, " ")}" rc=05',
+    "logfmt bare groups": lambda d: f"level=warn pan={fours(d, ' ')} rc=05",
+    "XML element": lambda d: f"<Pmt><PAN>{d}</PAN></Pmt>",
+    "XML attribute": lambda d: f'<card number="{d}" expiry="12/27"/>',
+    "XML namespace": lambda d: f"<ns2:cardNumber xmlns:ns2='urn:x'>{d}</ns2:cardNumber>",
+    "XML CDATA": lambda d: f"<PAN><![CDATA[{d}]]></PAN>",
+    "jPOS field": lambda d: f'<field id="2" value="{d}"/>',
+    "SQL literal": lambda d: f"UPDATE cards SET pan = '{d}' WHERE id = 7",
+    "SQL insert": lambda d: f"INSERT INTO cards (id, pan) VALUES (7, '{d}')",
+    "SQL parameters": lambda d: f"executing [select 1 from t where n=?] with params [7, {d}, null]",
+    "CSV": lambda d: f"2026-11-23,auth,{d},USD,12.50",
+    "CSV quoted": lambda d: f'"2026-11-23","auth","{d}","USD"',
+    "TSV": lambda d: f"2026-11-23\tauth\t{d}\tUSD",
+    "SWIFT field": lambda d: f":20:REF1\n:59:/{d}\nACME LTD\n:71A:SHA",
+    "YAML": lambda d: f"card:\n  number: {d}\n",
+    "INI": lambda d: f"[card]\nnumber = {d}\n",
+    "Python repr": lambda d: f"Card(number='{d}', exp=None)",
+    "Java toString": lambda d: f"Card{{number={d}, expiry=1227}}",
+    "Go struct": lambda d: f"&{{Number:{d} Expiry:1227}}",
+    "command line": lambda d: f"tool --pan {d} --exp 1227",
+    "glued to a key": lambda d: f"pan{d}",
+    "glued both sides": lambda d: f"pan{d}x",
+    "glued by underscore": lambda d: f"card_{d}",
+    "glued by hash": lambda d: f"acct#{d}",
+    "glued to currency": lambda d: f"{d}EUR",
+    "glued to a hex letter": lambda d: f"abc{d}",
+    "glued to a file name": lambda d: f"/var/tmp/card-{d}.json",
+    "mail address": lambda d: f"{d}@cards.example.com",
+    "with expiry by slash": lambda d: f"card {d} 12/27",
+    "with expiry and code": lambda d: f"{d}|12|2027|123",
+    "with expiry glued": lambda d: f"{d}1227",
+    "with expiry by equals": lambda d: f"{d}=2712",
+    "other numbers before": lambda d: f"id 12 34 {fours(d, ' ')} 99",
+    "track 1": lambda d: f"%B{d}^DOE/JOHN^27121011234567890?",
+    "track 1 without sentinels": lambda d: f"B{d}^DOE/JOHN^27121011234567890",
+    "track 2": lambda d: f";{d}=27121011234567890?",
+    "track 2 with D": lambda d: f"{d}D27121011234567890F",
+    "EMV 5A": lambda d: f"5A08{d}5F3401",
+    "EMV 5A in a message": lambda d: f"9F2608A1B2C3D4E5F60718829F360200015A08{d}5F24032712319F1A020826",
+    "EMV 5A by spaces": lambda d: "5A 08 " + " ".join(d[i : i + 2] for i in range(0, 16, 2)),
+    "EMV 57": lambda d: f"5711{d}D2712101123456789F",
+    "LLVAR": lambda d: f"16{d}",
+    "LLVAR in a dump of fields": lambda d: f"F002: 16{d}",
+    "ISO 8583 field": lambda d: f"DE002={d} DE003=000000",
+    "ISO 8583 message": lambda d: f"0200723805812EC0820016{d}000000000000012500112317371212345617371211231227",
+    "packed with F": lambda d: f"field2={d}FFFF",
+    "hexdump": lambda d: "00000000  " + d.encode().hex(" ") + f"  |{d}|",
+    "numbered list": lambda d: f"1) {d}",
+    "markdown": lambda d: f"**{d}**",
+    "HTML table cell": lambda d: f"<td>{d}</td>",
+    "regular expression": lambda d: f"^{d}$",
+    "bold per group": lambda d: f"card {d[:4]}**{d[4:8]}**{d[8:12]}**{d[12:]}",
+}
+
+MISSES: dict[str, Form] = {
+    "split over fields": lambda d: json.dumps({"bin": d[:6], "middle": d[6:12], "last4": d[12:]}),
+    "reversed": lambda d: f"card {d[::-1]} declined",
+}
