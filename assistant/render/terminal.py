@@ -18,6 +18,8 @@ from assistant.render.words import duration, hypothesis_words, impact_words, spa
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "green"}
 _SHOWN_CAUSES = 4
 _SHOWN_CHARTS = 3
+_SHOWN_SERIES = 2
+_SPARK = 36
 
 
 def show(note: Note, console: Console) -> None:
@@ -50,7 +52,8 @@ def _sections(note: Note) -> Iterable[tuple[str, RenderableType]]:
         yield "Impact", Text("\n".join(impact_words(note.impact)))
     if note.hypotheses:
         yield "Why", _causes(note)
-    if note.cause:
+    if note.cause and note.model:
+        # Without a model the reading would only say again what stands under "Why".
         yield "Reading", Group(*map(_claim, note.cause))
     if note.changes:
         yield "Changes", _changes(note)
@@ -104,14 +107,18 @@ def _changes(note: Note) -> RenderableType:
 
 def _charts(note: Note) -> RenderableType:
     table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(ratio=1, overflow="fold")
+    table.add_column(no_wrap=True, width=_SPARK)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
     for chart in note.charts[:_SHOWN_CHARTS]:
-        for legend, values in list(chart.series.items())[:3]:
+        for legend, values in list(chart.series.items())[:_SHOWN_SERIES]:
             finite = [float(v) for v in values if v == v]
             span = f"{finite[0]:.3g} → {finite[-1]:.3g} {chart.unit}" if finite else "no samples"
             name = f"{chart.title} {legend}".strip()
             table.add_row(
                 Text(name),
-                Text(sparkline([float(v) for v in values])),
+                Text(sparkline([float(v) for v in values], width=_SPARK)),
                 Text(span),
                 Text(f"[{chart.evidence}]", style="dim"),
             )
@@ -131,10 +138,19 @@ def _timeline(note: Note) -> RenderableType:
 
 def _evidence(note: Note) -> RenderableType:
     table = Table.grid(padding=(0, 2, 0, 0))
-    for e in note.evidence:
+    cited = cited_ids(note)
+    for e in (e for e in note.evidence if e.id in cited):
         first = e.text.text.splitlines()[0] if e.text.text else ""
         table.add_row(Text(e.id, style="bold"), Text(first[:160]).append(f"\n{e.query[:200]}", style="dim"))
     return table
+
+
+def cited_ids(note: Note) -> frozenset[str]:
+    """The evidence that something in the note stands on; the rest is in the JSON and on the page."""
+    claims = [*note.summary, *note.cause, *note.next_steps]
+    reasons = [r for h in note.hypotheses[:_SHOWN_CAUSES] for r in (*h.supports, *h.against)]
+    ids = {i for c in claims for i in c.evidence} | {i for r in reasons for i in r.evidence}
+    return frozenset(ids | {c.evidence for c in note.changes} | {e.evidence for e in note.timeline if e.evidence})
 
 
 def _foot(note: Note) -> Text:
