@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,7 @@ Key = tuple[tuple[str, str], ...]
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home: Path = tmp_path_factory.mktemp("prometheus")
-    (home / "rules.yml").write_text(
-        '{"groups": [{"name": "payments", "rules": [%s]}]}'
-        % str(RULE).replace("'", '"').replace('{result="declined"}', "{result='declined'}")
-    )
+    (home / "rules.yml").write_text(json.dumps({"groups": [{"name": "payments", "rules": [RULE]}]}))
     many = tuple(
         Series(
             {"__name__": "wide_total", "n": f"n{i}"}, WINDOW.start + 15.0 * np.arange(440), np.arange(440) * (i + 1.0)
