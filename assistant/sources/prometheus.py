@@ -8,7 +8,6 @@ rest counted. Warnings of the server become notices: an answer of a part of the 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ import numpy as np
 from assistant.core.alert import Alert, Rule
 from assistant.core.evidence import Floats, Gap, MetricInfo, Series
 from assistant.core.query import Query, Select, TopK
-from assistant.core.time import Instant, Window
+from assistant.core.time import Window
 from assistant.errors import SourceError, SourceMalformed, SourceTimeout, SourceTooLarge
 from assistant.settings import Endpoint
 from assistant.sources.alert_json import Active, active_alerts_of, active_of, data_of, fired_of, rules_of
@@ -260,22 +259,6 @@ class Prometheus:
         """What the server is told: it should stop when we stop listening."""
         left = self.limits.timeout_s if self._budget is None else min(self.limits.timeout_s, self._budget.left(SOURCE))
         return f"{max(1, round(left * 1000))}ms"
-
-
-def clock_offset(server_date: str, sent: float, received: float) -> float | None:
-    """Seconds the server's clock is ahead, from its Date header (whole seconds), or None where it says nothing."""
-    from email.utils import parsedate_to_datetime
-
-    try:
-        told = parsedate_to_datetime(server_date).timestamp()
-    except (TypeError, ValueError):
-        return None
-    return told + 0.5 - (sent + received) / 2
-
-
-def now() -> Instant:
-    """The clock of this machine."""
-    return Instant(time.time())
 
 
 def _status(response: Any) -> SourceError:
