@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,16 +83,15 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres() -> Iterator[Server]:
+    """In a folder of its own: pytest's are closed to the user that the server runs as."""
     programs = postgres_bin()
     if programs is None:
         pytest.skip(NO_POSTGRES)
-    folder = tmp_path_factory.mktemp("postgres")
+    folder = Path(tempfile.mkdtemp(prefix="promptlog-postgres-"))
     if os.geteuid() == 0:
-        for parent in (folder, *folder.parents):
-            if parent.stat().st_uid == 0 and parent != Path(parent.anchor):
-                parent.chmod(parent.stat().st_mode | 0o011)
         shutil.chown(folder, "postgres", "postgres")
     server = Server(folder, programs)
     yield server
     server.stop()
+    shutil.rmtree(folder)
