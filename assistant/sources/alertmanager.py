@@ -7,6 +7,7 @@ https://prometheus.io/docs/alerting/latest/configuration/#webhook_config). Where
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -118,18 +119,19 @@ def parse_webhook(body: bytes, redactor: Redactor) -> tuple[tuple[Alert, ...], G
         raise AlertError(f"webhook: {error.message}", mend=error.mend or "send payload version 4") from None
 
 
-def parse_alerts_file(text: bytes, redactor: Redactor, *, now: float) -> tuple[Alert, ...]:
-    """Alerts from a file of a person: a webhook payload, or the list that `GET /api/v2/alerts` answers. Raises
-    AlertError."""
+def parse_alerts(data: bytes, redactor: Redactor, *, now: float | None = None) -> tuple[Alert, ...]:
+    """Alerts as a person hands them over: a webhook payload, or the list that `GET /api/v2/alerts` answers. `now`
+    (Unix seconds, default this moment) tells ends that have passed. Raises AlertError."""
+    moment = time.time() if now is None else now
     try:
-        document = json.loads(text)
+        document = json.loads(data)
     except (ValueError, RecursionError) as error:
         line = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         mend = "give a webhook payload, or what GET /api/v2/alerts answers"
         raise AlertError(f"the alerts are not JSON{line}", mend=mend) from None
     door = Door(SOURCE, redactor)
     try:
-        return alerts_of(document, door, now=now) if isinstance(document, list) else _webhook(document, door)[0]
+        return alerts_of(document, door, now=moment) if isinstance(document, list) else _webhook(document, door)[0]
     except SourceMalformed as error:
         mend = error.mend or "give a webhook payload, or what GET /api/v2/alerts answers"
         raise AlertError(f"alerts: {error.message}", mend=mend) from None

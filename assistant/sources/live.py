@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.core.alert import Alert, Rule
-from assistant.core.evidence import Gap
-from assistant.core.time import Instant
+from assistant.core.evidence import Gap, LogEvidence, MetricInfo, Series
+from assistant.core.query import Matcher, Query
+from assistant.core.time import Instant, Window
 from assistant.errors import SourceError, SourceRefused
+from assistant.ports import LogSource, MetricSource
 from assistant.settings import Settings
 from assistant.sources.alert_json import Active, with_active_at
 from assistant.sources.alertmanager import Alertmanager
@@ -15,6 +20,7 @@ from assistant.sources.budget import Budget
 from assistant.sources.changes import ChangeEvents
 from assistant.sources.loki import Loki
 from assistant.sources.prometheus import Prometheus
+from assistant.sources.promql import render
 from redaction import Redactor
 
 
@@ -60,6 +66,47 @@ class LiveAlerts:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """The ports of one incident."""
+
+    alerts: LiveAlerts
+    metrics: MetricSource
+    logs: LogSource
+    changes: ChangeEvents
+
+
+class NoMetrics:
+    """MetricSource where no Prometheus is configured: every question is a gap."""
+
+    def catalogue(self, window: Window) -> tuple[MetricInfo, ...]:
+        raise _absent("prometheus")
+
+    def range(self, query: Query, *, window: Window, step: float) -> tuple[tuple[Series, ...], int]:
+        raise _absent("prometheus")
+
+    def promql(self, query: Query) -> str:
+        return render(query)
+
+
+class NoLogs:
+    """LogSource where no Loki is configured: every question is a gap."""
+
+    def labels(self, window: Window) -> Mapping[str, tuple[str, ...]]:
+        raise _absent("loki")
+
+    def search(
+        self,
+        *,
+        selector: Sequence[Matcher],
+        window: Window,
+        contains: Sequence[str] = (),
+        limit: int = 5000,
+        about: str = "",
+    ) -> LogEvidence:
+        raise _absent("loki")
+
+
+@dataclass(frozen=True, slots=True)
 class LiveSources:
     """What the configuration names; None where it names nothing."""
 
@@ -98,6 +145,15 @@ class LiveSources:
         """The AlertSource of these servers."""
         return LiveAlerts(alertmanager=self.alertmanager, prometheus=self.prometheus, now=now)
 
+    def parts(self, *, now: Instant) -> Parts:
+        """The four ports. A server that is not configured is a source that says so, a gap like any other."""
+        return Parts(
+            alerts=self.alerts(now=now),
+            metrics=self.prometheus or NoMetrics(),
+            logs=self.loki or NoLogs(),
+            changes=self.changes,
+        )
+
     def not_configured(self) -> tuple[Gap, ...]:
         """A gap for each server that configuration does not name."""
         named = (("prometheus", self.prometheus), ("alertmanager", self.alertmanager), ("loki", self.loki))
@@ -115,3 +171,31 @@ class LiveSources:
             for klass, count in (source.redactions if source is not None else {}).items():
                 total[klass] = total.get(klass, 0) + count
         return total
+
+
+class Servers:
+    """The configured servers for as long as the process runs: their connections and circuit breakers are shared by all
+    incidents. `incident` makes the ports of one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._shared: LiveSources | None = None
+        self._lock = threading.Lock()
+
+    def incident(self, redactor: Redactor, *, budget: Budget | None = None) -> LiveSources:
+        """Everything it reads crosses `redactor` and is paid from `budget` (default: the workflow's deadline). Raises
+        SettingsError."""
+        with self._lock:
+            if self._shared is None:
+                self._shared = LiveSources.from_settings(self._settings, redactor=redactor)
+        spend = budget or Budget(seconds=self._settings.workflow.deadline_s)
+        return self._shared.for_incident(redactor=redactor, budget=spend)
+
+
+def live(settings: Settings, redactor: Redactor) -> Parts:
+    """The ports of one incident over servers of its own: for a command that runs once."""
+    return Servers(settings).incident(redactor).parts(now=Instant(time.time()))
+
+
+def _absent(source: str) -> SourceRefused:
+    return SourceRefused(source, "not configured", mend=f"set `url` under [{source}]")

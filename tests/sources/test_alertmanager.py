@@ -10,7 +10,7 @@ import pytest
 
 from assistant.errors import AlertError, SourceMalformed
 from assistant.sources.alert_json import active_of, alerts_of, fingerprint, rules_of, with_active_at
-from assistant.sources.alertmanager import MAX_BODY, parse_alerts_file, parse_webhook
+from assistant.sources.alertmanager import MAX_BODY, parse_alerts, parse_webhook
 from assistant.sources.door import Door
 from redaction import Redactor
 from tests.sources.worlds import PAN
@@ -106,11 +106,11 @@ def test_an_error_never_quotes_the_payload() -> None:
 
 
 def test_a_file_may_be_a_webhook_or_a_list() -> None:
-    listed = parse_alerts_file((RECORDED / "am_v2_alerts.json").read_bytes(), Redactor.default(), now=NOW)
-    posted = parse_alerts_file(json.dumps(webhooks()[0]).encode(), Redactor.default(), now=NOW)
+    listed = parse_alerts((RECORDED / "am_v2_alerts.json").read_bytes(), Redactor.default(), now=NOW)
+    posted = parse_alerts(json.dumps(webhooks()[0]).encode(), Redactor.default(), now=NOW)
     assert listed[0].fingerprint == posted[0].fingerprint
     with pytest.raises(AlertError, match="line 2"):
-        parse_alerts_file(b"[\n{]", Redactor.default(), now=NOW)
+        parse_alerts(b"[\n{]", Redactor.default(), now=NOW)
 
 
 def test_labels_without_number_or_end_are_refused() -> None:
