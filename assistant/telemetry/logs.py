@@ -101,7 +101,7 @@ def _uncaught(kind: type[BaseException], error: BaseException, traceback: Traceb
 
 
 def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
-    extra = {"error": where(args.exc_type, args.exc_traceback), "thread": args.thread.name if args.thread else ""}
+    extra = {"error": where(args.exc_type, args.exc_traceback), "in_thread": args.thread.name if args.thread else ""}
     logging.getLogger("payops").critical("uncaught in a thread", extra=extra)
 
 

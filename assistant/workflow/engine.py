@@ -26,6 +26,7 @@ _SETTLED = frozenset({"SUCCESS"})
 _FAILED = frozenset({"ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 _APART_S = 30.0
 _YOUNG_S = 15.0
+_TRIES = 5
 
 
 class Engine:
@@ -68,8 +69,8 @@ class Engine:
         DBOS(config=config)
 
         @DBOS.workflow(name="incident_round", max_recovery_attempts=None)  # type: ignore[untyped-decorator]
-        def incident_round(incident: str, number: int, plain: bool) -> dict[str, Any]:
-            return engine.run(incident, number, plain=plain)
+        def incident_round(incident: str, number: int, level: int) -> dict[str, Any]:
+            return engine.run(incident, number, level=level)
 
         self._function = incident_round
         try:
@@ -87,7 +88,7 @@ class Engine:
                 mend="check [workflow] url and the state directory",
             ) from None
 
-    def run(self, incident: str, number: int, *, plain: bool) -> dict[str, Any]:
+    def run(self, incident: str, number: int, *, level: int) -> dict[str, Any]:
         """The workflow itself: deterministic in its steps, whatever they find."""
         from dbos import DBOS
 
@@ -98,7 +99,7 @@ class Engine:
         try:
             result: dict[str, Any] = {}
             for step in ROUND_STEPS:
-                result |= DBOS.run_step({"name": step}, self._work.step, step, incident, number, plain=plain)
+                result |= DBOS.run_step({"name": step}, self._work.step, step, incident, number, level=level)
             return result
         finally:
             self._leave(name)
@@ -158,7 +159,7 @@ class Engine:
                 return round_
         return None
 
-    def _start(self, round_: Round, *, plain: bool = False) -> None:
+    def _start(self, round_: Round, *, level: int = 0) -> None:
         """Start the workflow in this process; its slot is ours already. Starting the same id again does nothing."""
         from dbos import SetWorkflowID
 
@@ -166,7 +167,7 @@ class Engine:
             self._going.add(round_.workflow)
         try:
             with SetWorkflowID(round_.workflow):
-                handle = self._dbos.start_workflow(self._function, round_.incident, round_.number, plain)
+                handle = self._dbos.start_workflow(self._function, round_.incident, round_.number, level)
         except BaseException:
             # The round is ours and unfinished: `take_over` finds it.
             self._leave(round_.workflow)
@@ -197,7 +198,11 @@ class Engine:
         return 0
 
     def _again(self, round_: Round, *, stop: bool) -> int:
-        """A workflow that failed, or has another shape, is left; a new one does the round, plainly if it failed."""
+        """A workflow that failed, or has another shape, is left; a new one does the round, plainer if it failed."""
+        if round_.tries >= _TRIES:
+            _LOG.error("round is given up", extra={"incident": round_.incident, "round": round_.number})
+            self._work.parts.rounds.finish(round_.incident, round_.number, outcome="failed")
+            return 0
         if stop:
             self._dbos.cancel_workflow(round_.workflow)
         if not self._slots.acquire(blocking=False):
@@ -209,7 +214,7 @@ class Engine:
         _LOG.error(
             "round is done again", extra={"incident": round_.incident, "round": round_.number, "plain": not stop}
         )
-        self._start(again, plain=not stop)
+        self._start(again, level=0 if stop else again.tries)
         return 1
 
     def _start_if_room(self, round_: Round) -> int:

@@ -18,6 +18,7 @@ from assistant.notebook.database import Database
 from assistant.notebook.notes import NoteBook
 from assistant.ports import Clock, PromptLog
 from assistant.promptlog.record import Entry, Event, RecordId
+from assistant.telemetry.logs import about
 from assistant.workflow.incidents import IncidentBook, Snapshot
 from assistant.workflow.investigator import Investigator, skew_gap
 from assistant.workflow.outbox import Carrier, Outbox
@@ -65,14 +66,19 @@ class Work:
     parts: Parts
     _found: dict[tuple[str, int], tuple[Incident, Any]] = field(default_factory=dict)
 
-    def step(self, name: str, incident: str, number: int, *, plain: bool) -> dict[str, Any]:
-        """Run one step by name, counting beginnings and ends, waiting while the database is away."""
+    def step(self, name: str, incident: str, number: int, *, level: int) -> dict[str, Any]:
+        """Run one step by name, counting beginnings and ends, waiting while the database is away. `level` counts
+        the workflows of this round that failed before; they weigh like crashes."""
+        with about(incident=incident):
+            return self._step(name, incident, number, level)
+
+    def _step(self, name: str, incident: str, number: int, level: int) -> dict[str, Any]:
         p = self.parts
         crashes = self._patiently(lambda: p.rounds.step_begins(incident, number, name))
         p.probe(f"{name}.begun")
         body: Callable[[IncidentId, int, int], dict[str, Any]] = getattr(self, f"_{name}")
         try:
-            result = self._patiently(lambda: body(IncidentId(incident), number, CRASHES if plain else crashes))
+            result = self._patiently(lambda: body(IncidentId(incident), number, max(level, crashes)))
         finally:
             self._patiently(lambda: p.rounds.step_ends(incident, number, name))
         p.probe(f"{name}.ended")

@@ -78,3 +78,26 @@ def test_two_replicas_that_get_the_same_delivery_write_one_note(
     kept = notes_at(url, state)
     assert list(kept.values()) == [["1.facts", "1.note"]]
     assert received(url, state) == [f"{incident}.1.alerts" for incident in kept]
+
+
+def test_a_database_that_goes_away_in_the_middle_of_a_step_costs_time_and_nothing_else(
+    zygote: Zygote,  # noqa: F811
+    server: Postgres,
+    url: str,
+    tmp_path: Path,
+) -> None:
+    state = tmp_path / "state"
+    assert zygote.run(state=str(state), url=url, deliver=False) == 0
+    pid = zygote.start(state=str(state), url=url, slow_s=2.0, within=60)
+    points = state / "points"
+    until = time.monotonic() + 20
+    while "facts.begun" not in points.read_text():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    server.stop()
+    time.sleep(3)
+    server.start()
+    assert zygote.wait(pid) == 0, (tmp_path / "state.log").read_text()
+    kept = notes_at(url, state)
+    assert list(kept.values()) == [["1.facts", "1.note"]]
+    assert received(url, state) == [f"{incident}.1.alerts" for incident in kept]

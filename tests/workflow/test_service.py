@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from assistant.errors import WorkflowError
 from assistant.notebook.database import open_database
 from assistant.settings import Workflow
 from assistant.telemetry.metrics import new_metrics
@@ -70,3 +71,122 @@ def test_an_alert_becomes_a_facts_note_and_then_a_drafted_one(stand: Stand) -> N
     eventually(lambda: len(stand.service.notes.revisions(incident)) == 2)
     assert [r.key for r in stand.service.notes.revisions(incident)] == ["1.facts", "1.note"]
     eventually(lambda: stand.outlet.shown and stand.outlet.shown[-1].revision == 2)
+
+
+def keys(stand: Stand, incident: str) -> list[str]:
+    return [r.key for r in stand.service.notes.revisions(incident)]
+
+
+def test_a_repeated_webhook_does_nothing(stand: Stand) -> None:
+    (incident,) = {p.incident for p in stand.service.receive([alert()]).placements}
+    assert incident
+    eventually(lambda: not stand.service.rounds.unfinished() and len(keys(stand, incident)) == 2)
+    for _ in range(17):
+        stand.service.receive([alert()])
+    assert stand.service.rounds.due(apart_s=0.0) == ()
+    assert stand.investigator.examined == 1
+
+
+def test_a_resolve_is_a_round_of_its_own_with_one_final_revision(stand: Stand) -> None:
+    (incident,) = {p.incident for p in stand.service.receive([alert()]).placements}
+    assert incident
+    eventually(lambda: len(keys(stand, incident)) == 2)
+    stand.clock.move(60)
+    stand.service.receive([alert(status="resolved")])
+    eventually(lambda: len(keys(stand, incident)) == 3)
+    assert keys(stand, incident)[-1] == "2.note"
+    assert stand.service.notes.revisions(incident)[-1].status == "resolved"
+
+
+def test_switched_off_no_model_is_asked_and_nothing_is_shown_until_on(stand: Stand) -> None:
+    stand.service.switch.turn(off=True, record="rec")
+    (incident,) = {p.incident for p in stand.service.receive([alert()]).placements}
+    assert incident
+    eventually(lambda: len(keys(stand, incident)) == 2)
+    assert (stand.investigator.drafts, stand.outlet.shown) == (0, [])
+    latest = stand.service.notes.latest(incident)
+    assert latest and "payops off" in str(latest["without_model"])
+    stand.service.switch.turn(off=False, record="rec")
+    eventually(lambda: stand.outlet.shown)
+    assert [p.revision for p in stand.outlet.shown] == [2]
+
+
+def test_a_look_that_fails_by_a_fault_of_ours_ends_in_the_plain_note(stand: Stand) -> None:
+    stand.investigator.fault = ValueError("card 4111111111111111")
+    (incident,) = {p.incident for p in stand.service.receive([alert()]).placements}
+    assert incident
+    eventually(lambda: keys(stand, incident) and not stand.service.rounds.unfinished(), within=40)
+    assert keys(stand, incident) == ["1.facts"]
+    latest = stand.service.notes.latest(incident)
+    assert latest and "crashed" in str(latest["without_model"])
+    assert stand.investigator.drafts == 0
+
+
+def test_a_log_that_refuses_does_not_stop_the_note(stand: Stand) -> None:
+    stand.log.break_down()
+    (incident,) = {p.incident for p in stand.service.receive([alert()]).placements}
+    assert incident
+    eventually(lambda: len(keys(stand, incident)) == 2)
+
+
+def test_a_muted_incident_is_followed_and_not_shown(stand: Stand) -> None:
+    (incident,) = {p.incident for p in stand.service.receive([alert()]).placements}
+    assert incident
+    eventually(lambda: len(stand.outlet.shown) and stand.outlet.shown[-1].revision == 2)
+    stand.service.incidents.mute(incident)
+    stand.service.receive([alert(status="resolved")])
+    eventually(lambda: len(keys(stand, incident)) == 3)
+    assert stand.outlet.shown[-1].revision == 2
+
+
+def test_merged_incidents_are_one_and_split_ones_two(stand: Stand) -> None:
+    book = stand.service.incidents
+    one, two = [p.incident for p in stand.service.receive([alert("A"), alert("B")]).placements]
+    assert one and two and one != two
+    book.merge(one, two)
+    merged = book.snapshot(one)
+    assert merged and {a.name for a in merged.alerts} == {"A", "B"}
+    assert stand.service.receive([alert("B")]).placements[0].incident == one
+    (b,) = [a.fingerprint for a in merged.alerts if a.name == "B"]
+    new = book.split(one, [b], now=T0 + 90)
+    left = book.snapshot(one)
+    assert left and {a.name for a in left.alerts} == {"A"}
+    assert stand.service.receive([alert("B")]).placements[0].incident == new
+
+
+def test_ten_thousand_alerts_are_grouped_without_loss(stand: Stand) -> None:
+    alerts = [alert(f"A{i % 40}", labels={"service": f"s{i}", "pod": f"p{i}"}) for i in range(10_000)]
+    for i in range(0, len(alerts), 500):
+        stand.service.receive(alerts[i : i + 500])
+    summary = stand.service.incidents.summary()
+    assert (summary.alerts, summary.storms) == (10_000, 1)
+    assert summary.open <= 6
+    eventually(lambda: not stand.service.rounds.unfinished() and not stand.service.rounds.due(apart_s=0.0), within=60)
+    assert len(stand.service.notes.newest()) == summary.open
+
+
+def test_health_names_what_is_unwell(stand: Stand) -> None:
+    assert not any(stand.service.health().values())
+    assert set(stand.service.health()) >= {"database", "promptlog", "heartbeat", "rounds", "outlet-memory"}
+
+
+def test_a_state_directory_is_held_by_one(stand: Stand) -> None:
+    with pytest.raises(WorkflowError, match="another payops serve"):
+        stand.build().start()
+
+
+def test_metrics_tell_what_is_so(stand: Stand) -> None:
+    stand.service.receive([alert()])
+    eventually(lambda: stand.outlet.shown and stand.outlet.shown[-1].revision == 2)
+    stand.service.switch.turn(off=True, record="rec")
+    eventually(lambda: not stand.service.rounds.unfinished())
+    text = stand.service._w.metrics.render()[0].decode()
+    for line in (
+        "payops_incidents_open 1.0",
+        "payops_alerts_kept 1.0",
+        "payops_outbox_waiting 0.0",
+        "payops_switched_off 1.0",
+        'payops_alert_deliveries_total{how="new"} 1.0',
+        'payops_notes_total{kind="note",model="yes"} 1.0',
+    ):
+        assert line in text

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from assistant.notebook.database import open_database
+from assistant.notebook.database import Away, open_database
 from assistant.outlets.file import FileOutlet
 from assistant.promptlog.keys import load_keys
 from assistant.promptlog.open import open_log
@@ -98,7 +98,7 @@ def live(order: dict[str, Any]) -> int:
     time.sleep(order.get("idle_s", 0.0))
     until = time.monotonic() + order.get("within", 25.0)
     while time.monotonic() < until:
-        if not s.rounds.due(apart_s=0.0) and not s.rounds.unfinished() and not s.outbox.waiting().count:
+        if settled(s):
             break
         time.sleep(0.02)
     else:
@@ -107,6 +107,14 @@ def live(order: dict[str, Any]) -> int:
         s.stop(timeout_s=5)
         log.close()
     return 0
+
+
+def settled(s: Service) -> bool:
+    """Nothing is wanted, begun or waiting any more; False too while the database is away."""
+    try:
+        return not s.rounds.due(apart_s=0.0) and not s.rounds.unfinished() and not s.outbox.waiting().count
+    except Away:
+        return False
 
 
 def main() -> None:
