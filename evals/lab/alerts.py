@@ -55,8 +55,11 @@ def applicable(rule: Rule, shop: Shop) -> bool:
     return shop.tier == "metrics" or rule.alert != "IssuerDeclineSpike"
 
 
-def board(shop: Shop, samples: Samples, at: Floats, *, only: Sequence[str] = ()) -> Board:
-    """Evaluate the shop's rules (or those named in `only`) at every moment of `at` (unix s)."""
+def board(shop: Shop, samples: Samples, at: Floats, *, only: Sequence[str] = (), after: float = -math.inf) -> Board:
+    """Evaluate the shop's rules (or those named in `only`) at every moment of `at` (unix s).
+
+    `first_fired` leaves out what was active before `after`.
+    """
     live: list[Alert] = []
     first: dict[str, tuple[tuple[float, Labels], ...]] = {}
     for rule in RULES:
@@ -71,11 +74,14 @@ def board(shop: Shop, samples: Samples, at: Floats, *, only: Sequence[str] = ())
             on = ~np.isnan(values)
             if not on.any():
                 continue
-            began = np.maximum.accumulate(np.where(~on, np.arange(len(on)), -1)) + 1  # index where the present run began
+            began = (
+                np.maximum.accumulate(np.where(~on, np.arange(len(on)), -1)) + 1
+            )  # index where the present run began
             since = at[np.minimum(began, len(at) - 1)]
             firing = on & (at - since >= rule.hold)
-            if firing.any():
-                fired.append((float(at[np.argmax(firing)]), labels))
+            new = firing & (since >= after)
+            if new.any():
+                fired.append((float(at[np.argmax(new)]), labels))
             if on[-1]:
                 start = int(began[-1])
                 run = np.flatnonzero(firing[start:])
@@ -126,7 +132,9 @@ def humanize(v: float) -> str:
 
 def template(rule: Rule, naming: Naming) -> str:
     """The summary annotation as Prometheus's template."""
-    text = rule.says.replace("{value%}", "{{ $value | humanizePercentage }}").replace("{value}", "{{ $value | humanize }}")
+    text = rule.says.replace("{value%}", "{{ $value | humanizePercentage }}").replace(
+        "{value}", "{{ $value | humanize }}"
+    )
     return re.sub(r"(?<!\{)\{(\w+)\}(?!\})", lambda m: f"{{{{ $labels.{naming.label(m[1])} }}}}", text)
 
 
@@ -146,9 +154,17 @@ def rule_groups(shop: Shop) -> list[dict[str, Any]]:
     for rule in RULES:
         if applicable(rule, shop):
             expr = render(shop.naming.express(rule.expr))
-            one = {"alert": rule.alert, "expr": expr, "for": f"{rule.hold}s", "labels": rule_labels(rule, shop), "annotations": annotations(rule, template(rule, shop.naming))}
+            one = {
+                "alert": rule.alert,
+                "expr": expr,
+                "for": f"{rule.hold}s",
+                "labels": rule_labels(rule, shop),
+                "annotations": annotations(rule, template(rule, shop.naming)),
+            }
             groups.setdefault(rule.team, []).append(one)
-    return [{"name": team, "interval": f"{shop.steps[1]:.0f}s", "rules": rules} for team, rules in sorted(groups.items())]
+    return [
+        {"name": team, "interval": f"{shop.steps[1]:.0f}s", "rules": rules} for team, rules in sorted(groups.items())
+    ]
 
 
 def rules_document(shop: Shop, b: Board) -> dict[str, Any]:
@@ -156,7 +172,17 @@ def rules_document(shop: Shop, b: Board) -> dict[str, Any]:
     groups = []
     for group in rule_groups(shop):
         rules = [_rule_document(shop, b, r) for r in group["rules"]]
-        groups.append({"name": group["name"], "file": "/etc/prometheus/rules.yml", "rules": rules, "interval": shop.steps[1], "limit": 0, "evaluationTime": 0.004, "lastEvaluation": stamp(float(b.at[-1]))})
+        groups.append(
+            {
+                "name": group["name"],
+                "file": "/etc/prometheus/rules.yml",
+                "rules": rules,
+                "interval": shop.steps[1],
+                "limit": 0,
+                "evaluationTime": 0.004,
+                "lastEvaluation": stamp(float(b.at[-1])),
+            }
+        )
     return {"status": "success", "data": {"groups": groups}}
 
 
@@ -164,7 +190,13 @@ def _rule_document(shop: Shop, b: Board, raw: Mapping[str, Any]) -> dict[str, An
     mine = [a for a in b.live if a.rule.alert == raw["alert"]]
     state = "firing" if any(not math.isnan(a.fired) for a in mine) else "pending" if mine else "inactive"
     alerts = [
-        {"labels": dict(a.labels), "annotations": annotations(a.rule, summary(a.rule, shop.naming, a)), "state": "pending" if math.isnan(a.fired) else "firing", "activeAt": stamp(a.since), "value": f"{a.value:e}"}
+        {
+            "labels": dict(a.labels),
+            "annotations": annotations(a.rule, summary(a.rule, shop.naming, a)),
+            "state": "pending" if math.isnan(a.fired) else "firing",
+            "activeAt": stamp(a.since),
+            "value": f"{a.value:e}",
+        }
         for a in mine
     ]
     return {

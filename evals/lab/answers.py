@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from evals.lab.authorise import STAGE, impact
+from evals.lab.authorise import RESULTS, STAGE, C, impact
 from evals.lab.rulebook import BY_NAME
-from evals.lab.traffic import in_scope
+from evals.lab.traffic import Bools, in_scope
 from evals.world_format import toml_string
 
 if TYPE_CHECKING:
@@ -44,7 +44,13 @@ def _table(name: str, fields: Mapping[str, object]) -> list[str]:
 
 def observable(t: Truth) -> dict[str, str]:
     """Where issuer and BIN can be seen in this world."""
-    return {"issuer": t.shop.tier, "bin": "nowhere" if t.shop.tier == "nowhere" else "logs", "scheme": "metrics", "acquirer": "metrics", "region": "metrics"}
+    return {
+        "issuer": t.shop.tier,
+        "bin": "nowhere" if t.shop.tier == "nowhere" else "logs",
+        "scheme": "metrics",
+        "acquirer": "metrics",
+        "region": "metrics",
+    }
 
 
 def hidden(t: Truth) -> bool:
@@ -57,15 +63,33 @@ def effects(t: Truth) -> list[dict[str, object]]:
     """For every fault that changes outcomes: the stated share, and the share it hit of what it could hit."""
     out: list[dict[str, object]] = []
     for k, f in enumerate(t.scenario.faults):
-        row: dict[str, object] = {"mechanism": f.mechanism, "component": f.component, "from": round(t.onset + f.delay, 1)}
+        row: dict[str, object] = {
+            "mechanism": f.mechanism,
+            "component": f.component,
+            "from": round(t.onset + f.delay, 1),
+        }
         if f.mechanism in {"error", "drop", "expire", "miscode", "rule"} and f.component in STAGE and f.share:
-            full = f.strength(t.attempts.t, t.onset) >= 1
-            mask = in_scope(f, t.attempts, t.shop) & full & (t.attempts.t <= t.now) & (t.outcome.stage >= STAGE[f.component])
-            if STAGE[f.component] == 4:
-                mask &= t.outcome.threeds >= 0
-            row |= {"stated": f.share, "reached": int(mask.sum()), "hit": int((mask & (t.outcome.fault == k)).sum())}
+            reached, hit = _reached(t, k)
+            row |= {"stated": f.share, "reached": int(reached.sum()), "hit": int((reached & hit).sum())}
         out.append(row)
     return out
+
+
+def _reached(t: Truth, k: int) -> tuple[Bools, Bools]:
+    """(attempts that a fault at full strength could hit, attempts that it hit)."""
+    f, a, o = t.scenario.faults[k], t.attempts, t.outcome
+    reached = (
+        in_scope(f, a, t.shop) & (f.strength(a.t, t.onset) >= 1) & (a.t <= t.now) & (o.stage >= STAGE[f.component])
+    )
+    if f.mechanism == "miscode":
+        return reached & (o.healthy == C[f.from_]) & ((o.fault < 0) | (o.fault == k)), o.reported == C[str(f.to)]
+    if STAGE[f.component] == STAGE["threeds"]:
+        return reached & (o.threeds >= 0), (o.threeds == RESULTS.index("N" if f.code == "T1" else "U"))
+    if f.component == "risk" and f.mechanism != "rule":
+        return reached, o.fallback
+    if f.mechanism == "rule":
+        return reached, o.rule
+    return reached, o.fault == k
 
 
 def answers_text(t: Truth) -> str:
@@ -73,8 +97,9 @@ def answers_text(t: Truth) -> str:
     s, b = t.scenario, t.board
     blind = hidden(t)
     guilty = [c.id for c in t.changes if c.guilty]
-    own = sorted({a.rule.alert for a in b.firing if a.since >= t.onset - 1})
-    noise = sorted({a.rule.alert for a in b.firing if a.since < t.onset - 1})
+    small = {x.alert for x in t.noise} - set(s.alerts)
+    own = sorted({a.rule.alert for a in b.firing if a.since >= t.onset - 1 and a.rule.alert not in small})
+    noise = sorted({a.rule.alert for a in b.firing} - set(own))
     names = [str(t.scenario.bound[k]) for k in ("issuer", "bin") if k in t.scenario.bound] if blind else []
     head: dict[str, object] = {
         "format": 1, "world": t.shop.world, "kind": s.kind, "title": s.title, "seed": t.seed,
@@ -103,4 +128,3 @@ def answers_text(t: Truth) -> str:
     for p in t.planter.planted:
         lines += _table("[[planted]]", {"class": p.kind, "form": p.form, "value": p.value, "written": p.written})
     return "\n".join(lines) + "\n"
-

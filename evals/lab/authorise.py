@@ -75,7 +75,12 @@ class Outcome:
 
     @property
     def total(self) -> Floats:
+        """Seconds that the shop took, without the customer's time in 3DS."""
         return np.asarray(self.own_s + self.risk_s + self.vault_s + self.hsm_s + self.connector_s)
+
+    def total_at(self, i: int) -> float:
+        """`total` of one attempt."""
+        return float(self.own_s[i] + self.risk_s[i] + self.vault_s[i] + self.hsm_s[i] + self.connector_s[i])
 
 
 def _lognormal(rng: np.random.Generator, n: int, median: float, sigma: float) -> Floats:

@@ -43,7 +43,13 @@ class Event:
     guilty: bool
 
     def document(self) -> dict[str, Any]:
-        out: dict[str, Any] = {"ts": self.ts, "kind": self.kind, "service": self.service, "id": self.id, "title": self.title}
+        out: dict[str, Any] = {
+            "ts": self.ts,
+            "kind": self.kind,
+            "service": self.service,
+            "id": self.id,
+            "title": self.title,
+        }
         return {**out, "diff": self.diff} if self.diff else out
 
 
@@ -75,7 +81,9 @@ def ordinary(rng: np.random.Generator, shop: Shop) -> Change:
     return Change(what, service, title, diff.replace("{n}", str(n)).replace("{m}", str(n + 1)), 0.0)
 
 
-def draw_changes(rng: np.random.Generator, shop: Shop, s: Scenario, onset: float, window: tuple[float, float]) -> tuple[Event, ...]:
+def draw_changes(
+    rng: np.random.Generator, shop: Shop, s: Scenario, onset: float, window: tuple[float, float]
+) -> tuple[Event, ...]:
     """All changes of the simulated window in order of time. Every world has one or two near the onset, guilty or not."""
     events = [_event(rng, onset - c.before, c) for c in s.confounders]
     if s.change is not None:

@@ -17,7 +17,12 @@ from evals.lab.traffic import Attempts, Floats
 DAY = 86400.0
 RELATIVE = {"terminals"}  # gauges whose target is a share of what they had
 # For gauges that several services have: (role of the owner or "" for every one, mean range, noise)
-ONE_OWNER = {"pool_in_use": ("ledger", "orchestrator"), "replica_lag": ("ledger",), "feature_age": ("risk",), "onboarding_pending": ("onboarding",)}
+ONE_OWNER = {
+    "pool_in_use": ("ledger", "orchestrator"),
+    "replica_lag": ("ledger",),
+    "feature_age": ("risk",),
+    "onboarding_pending": ("onboarding",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +31,19 @@ class Active:
 
     fault: Fault
     onset: float
+    alert: str = ""  # the alert that a small trouble sets off
 
 
 def certificates(shop: Shop) -> list[tuple[str, str]]:
     """(role, peer) of every mutual-TLS certificate that the shop watches."""
     own = [("connector", a) for a in shop.acquirers]
-    return [*own, ("hsm", "hsm-cluster"), ("webhooks", "partner-sftp"), ("payouts", "bank-gateway"), ("threeds", "directory")]
+    return [
+        *own,
+        ("hsm", "hsm-cluster"),
+        ("webhooks", "partner-sftp"),
+        ("payouts", "bank-gateway"),
+        ("threeds", "directory"),
+    ]
 
 
 def _wobble(rng: np.random.Generator, n: int, mean: float, noise: float, *, memory: float = 0.97) -> Floats:
@@ -43,10 +55,16 @@ def _wobble(rng: np.random.Generator, n: int, mean: float, noise: float, *, memo
 
 
 def _acts(active: Sequence[Active], role: str, gauge: str) -> list[Active]:
-    return [x for x in active if x.fault.component == role and x.fault.gauge == gauge and x.fault.mechanism in {"level", "climb"}]
+    return [
+        x
+        for x in active
+        if x.fault.component == role and x.fault.gauge == gauge and x.fault.mechanism in {"level", "climb"}
+    ]
 
 
-def _bend(base: Floats, grid: Floats, acts: Sequence[Active], *, relative: bool = False, scope: dict[str, str] | None = None) -> Floats:
+def _bend(
+    base: Floats, grid: Floats, acts: Sequence[Active], *, relative: bool = False, scope: dict[str, str] | None = None
+) -> Floats:
     """Apply `level` and `climb` to a gauge whose own labels are `scope`."""
     out = base.copy()
     for x in acts:
@@ -55,7 +73,11 @@ def _bend(base: Floats, grid: Floats, acts: Sequence[Active], *, relative: bool 
             continue
         strength = f.strength(grid, x.onset)
         if f.mechanism == "level":
-            target = base * float(f.to) if relative else float(f.to) * (1 + 0.02 * (base - base.mean()) / (np.abs(base).mean() + 1e-9))
+            target = (
+                base * float(f.to)
+                if relative
+                else float(f.to) * (1 + 0.02 * (base - base.mean()) / (np.abs(base).mean() + 1e-9))
+            )
             out = out + (target - out) * strength
         else:
             grown = out + f.per_minute * np.maximum(grid - x.onset - f.delay, 0) / 60.0 * (strength > 0)
@@ -92,15 +114,29 @@ def _slowed(active: Sequence[Active], role: str, name: str, grid: Floats) -> Flo
     return out
 
 
-def queues(m: Meter, shop: Shop, a: Attempts, o: Outcome, requests: dict[str, Requests], active: Sequence[Active]) -> None:
+def queues(
+    m: Meter, shop: Shop, a: Attempts, o: Outcome, requests: dict[str, Requests], active: Sequence[Active]
+) -> None:
     """Postings to the ledger, webhooks out, refunds, merchants waiting, attempts in flight."""
     grid, ledger = m.grid, shop.service("ledger")
     approved = np.sort((a.t + o.total)[o.code == C["00"]])
     depth, age = queue(m.rng, grid, approved, 1.9, _slowed(active, "ledger", "postings", grid))
     m.gauge("queue_depth", {"service": ledger, "queue": "postings"}, depth)
-    m.gauge("posting_lag", {"service": ledger}, _bend(np.round(age + m.rng.gamma(2, 0.3, len(grid)), 2), grid, _acts(active, "ledger", "posting_lag")))
-    m.gauge("consumer_lag", {"service": ledger, "topic": "postings"}, np.round(_bend(depth + m.rng.poisson(4, len(grid)), grid, _acts(active, "ledger", "consumer_lag"))))
-    m.gauge("consumer_lag", {"service": shop.service("webhooks"), "topic": "payment-events"}, m.rng.poisson(9, len(grid)).astype(np.float64))
+    m.gauge(
+        "posting_lag",
+        {"service": ledger},
+        _bend(np.round(age + m.rng.gamma(2, 0.3, len(grid)), 2), grid, _acts(active, "ledger", "posting_lag")),
+    )
+    m.gauge(
+        "consumer_lag",
+        {"service": ledger, "topic": "postings"},
+        np.round(_bend(depth + m.rng.poisson(4, len(grid)), grid, _acts(active, "ledger", "consumer_lag"))),
+    )
+    m.gauge(
+        "consumer_lag",
+        {"service": shop.service("webhooks"), "topic": "payment-events"},
+        m.rng.poisson(9, len(grid)).astype(np.float64),
+    )
     hooks = requests["webhooks"]
     failed = np.sort(hooks.t[hooks.status != 200] + m.rng.exponential(90, int((hooks.status != 200).sum())))
     t = np.sort(np.concatenate([approved, failed[failed < grid[-1]]]))
@@ -109,15 +145,25 @@ def queues(m: Meter, shop: Shop, a: Attempts, o: Outcome, requests: dict[str, Re
     every = np.maximum(np.bincount(np.searchsorted(grid, hooks.t), minlength=len(grid) + 1)[: len(grid)], 1)
     broken -= 0.75 * np.minimum(share / every, 1.0)
     depth, _ = queue(m.rng, grid, t, 1.8, _slowed(active, "webhooks", "outbox", grid) * broken)
-    m.gauge("queue_depth", {"service": shop.service("webhooks"), "queue": "outbox"}, depth + m.rng.poisson(12, len(grid)))
+    m.gauge(
+        "queue_depth", {"service": shop.service("webhooks"), "queue": "outbox"}, depth + m.rng.poisson(12, len(grid))
+    )
     refunds = np.sort(m.rng.uniform(grid[0], grid[-1], m.rng.poisson(0.4 * (grid[-1] - grid[0]))))
     depth, _ = queue(m.rng, grid, refunds, 1.6, _slowed(active, "ledger", "refunds", grid))
     m.gauge("queue_depth", {"service": ledger, "queue": "refunds"}, depth + m.rng.poisson(3, len(grid)))
     flight = np.searchsorted(np.sort(a.t), grid) - np.searchsorted(np.sort(a.t + o.total), grid)
-    m.gauge("queue_depth", {"service": shop.service("orchestrator"), "queue": "authorisations"}, flight.astype(np.float64))
+    m.gauge(
+        "queue_depth", {"service": shop.service("orchestrator"), "queue": "authorisations"}, flight.astype(np.float64)
+    )
     stalled = 1 - _slowed(active, "onboarding", "pending", grid)
-    pending = np.maximum(_wobble(m.rng, len(grid), m.rng.uniform(14, 30), 3.0), 1) + np.cumsum(stalled * m.rng.poisson(1.1, len(grid)))
-    m.gauge("onboarding_pending", {"service": shop.service("onboarding")}, np.round(_bend(pending, grid, _acts(active, "onboarding", "onboarding_pending"))))
+    pending = np.maximum(_wobble(m.rng, len(grid), m.rng.uniform(14, 30), 3.0), 1) + np.cumsum(
+        stalled * m.rng.poisson(1.1, len(grid))
+    )
+    m.gauge(
+        "onboarding_pending",
+        {"service": shop.service("onboarding")},
+        np.round(_bend(pending, grid, _acts(active, "onboarding", "onboarding_pending"))),
+    )
 
 
 def resources(m: Meter, shop: Shop, a: Attempts, o: Outcome, active: Sequence[Active]) -> None:
@@ -126,14 +172,33 @@ def resources(m: Meter, shop: Shop, a: Attempts, o: Outcome, active: Sequence[Ac
     for role in shop.services:
         me = {"service": shop.service(role)}
         skew = [x for x in active if x.fault.mechanism == "skew" and x.fault.component == role]
-        clock = np.abs(rng.normal(0, 0.015, n)) + sum((abs(x.fault.seconds) * x.fault.strength(grid, x.onset) for x in skew), np.zeros(n))
+        clock = np.abs(rng.normal(0, 0.015, n)) + sum(
+            (abs(x.fault.seconds) * x.fault.strength(grid, x.onset) for x in skew), np.zeros(n)
+        )
         m.gauge("clock_offset", me, np.round(_bend(clock, grid, _acts(active, role, "clock_offset")), 4))
         disk = rng.uniform(0.35, 0.68) + np.arange(n) * rng.uniform(0, 2e-6)
         m.gauge("disk_used", me, np.round(np.minimum(_bend(disk, grid, _acts(active, role, "disk_used")), 0.995), 4))
         memory = _wobble(rng, n, rng.uniform(0.4, 0.7), 0.015)
-        m.gauge("memory_used", me, np.round(np.minimum(_restarts(_bend(memory, grid, _acts(active, role, "memory_used")), grid, active, role), 0.99), 4))
+        m.gauge(
+            "memory_used",
+            me,
+            np.round(
+                np.minimum(
+                    _restarts(_bend(memory, grid, _acts(active, role, "memory_used")), grid, active, role), 0.99
+                ),
+                4,
+            ),
+        )
         up = np.round(_bend(np.ones(n), grid, _acts(active, role, "up")))
-        m.gauge("up", {**me, "job": me["service"], "instance": f"10.{rng.integers(4, 200)}.{rng.integers(250)}.{rng.integers(2, 250)}:9{rng.integers(100, 999)}"}, _down(up, grid, active, role))
+        m.gauge(
+            "up",
+            {
+                **me,
+                "job": me["service"],
+                "instance": f"10.{rng.integers(4, 200)}.{rng.integers(250)}.{rng.integers(2, 250)}:9{rng.integers(100, 999)}",
+            },
+            _down(up, grid, active, role),
+        )
     rate = np.bincount(m.bins(a.t), minlength=n + 1)[:n] / np.median(np.diff(grid))
     for role in ONE_OWNER["pool_in_use"]:
         me = {"service": shop.service(role)}
@@ -141,18 +206,38 @@ def resources(m: Meter, shop: Shop, a: Attempts, o: Outcome, active: Sequence[Ac
         m.gauge("pool_in_use", me, np.round(np.minimum(_bend(base, grid, _acts(active, role, "pool_in_use")), 100)))
         m.gauge("pool_max", me, np.full(n, 100.0))
     ledger = {"service": shop.service("ledger")}
-    m.gauge("replica_lag", ledger, np.round(_bend(rng.gamma(2.0, 0.3, n), grid, _acts(active, "ledger", "replica_lag")), 2))
+    m.gauge(
+        "replica_lag", ledger, np.round(_bend(rng.gamma(2.0, 0.3, n), grid, _acts(active, "ledger", "replica_lag")), 2)
+    )
     age = (grid + rng.uniform(0, 300)) % 300
-    m.gauge("feature_age", {"service": shop.service("risk")}, np.round(_bend(age, grid, _acts(active, "risk", "feature_age"))))
+    m.gauge(
+        "feature_age",
+        {"service": shop.service("risk")},
+        np.round(_bend(age, grid, _acts(active, "risk", "feature_age"))),
+    )
     for acquirer in shop.acquirers:
         breaks = np.maximum(np.round(_wobble(rng, n, rng.uniform(5, 14), 2.0, memory=0.995)), 0)
-        m.gauge("breaks", {"service": shop.service("settlement"), "acquirer": acquirer}, np.round(_bend(breaks, grid, _acts(active, "settlement", "breaks"), scope={"acquirer": acquirer})))
+        m.gauge(
+            "breaks",
+            {"service": shop.service("settlement"), "acquirer": acquirer},
+            np.round(_bend(breaks, grid, _acts(active, "settlement", "breaks"), scope={"acquirer": acquirer})),
+        )
         for link in shop.links:
-            up = np.round(_bend(np.ones(n), grid, _acts(active, "connector", "link_up"), scope={"acquirer": acquirer, "link": link}))
+            up = np.round(
+                _bend(
+                    np.ones(n), grid, _acts(active, "connector", "link_up"), scope={"acquirer": acquirer, "link": link}
+                )
+            )
             m.gauge("link_up", {"service": shop.service("connector"), "acquirer": acquirer, "link": link}, up)
     for region in shop.regions:
         fleet = np.round(rng.uniform(1500, 6000) * (1 + 0.02 * np.sin(grid / 7000)) + rng.normal(0, 6, n))
-        m.gauge("terminals", {"service": shop.service("terminals"), "region": region}, np.round(_bend(fleet, grid, _acts(active, "terminals", "terminals"), relative=True, scope={"region": region})))
+        m.gauge(
+            "terminals",
+            {"service": shop.service("terminals"), "region": region},
+            np.round(
+                _bend(fleet, grid, _acts(active, "terminals", "terminals"), relative=True, scope={"region": region})
+            ),
+        )
 
 
 def _restarts(memory: Floats, grid: Floats, active: Sequence[Active], role: str) -> Floats:
@@ -183,16 +268,24 @@ def feeds(m: Meter, shop: Shop, active: Sequence[Active], onset: float) -> None:
         stop = frozen.get("disputes")
         if stop and str(stop.fault.scope.get("scheme", scheme)) != scheme:
             stop = None
-        m.gauge("chargeback_feed", {"service": shop.service("disputes"), "scheme": scheme}, _last(grid, _ticks(rng, grid, 260.0), stop))
+        m.gauge(
+            "chargeback_feed",
+            {"service": shop.service("disputes"), "scheme": scheme},
+            _last(grid, _ticks(rng, grid, 260.0), stop),
+        )
     late = frozen.get("settlement")
     # Every world's files are due near the same moment: a missing one is seen beside those that came.
     due = onset + rng.uniform(-900, 900) if late is None else onset
     for acquirer in shop.acquirers:
         came = due - rng.uniform(60, 900)
-        yesterday = came - DAY - 6600 - rng.uniform(0, 300)
+        yesterday = onset - 93600 + rng.uniform(60, 600)
         mine = late is not None and str(late.fault.scope.get("acquirer", acquirer)) == acquirer
         value = np.full(len(grid), yesterday if mine else came - DAY)
-        m.gauge("settlement_file", {"service": shop.service("settlement"), "acquirer": acquirer}, np.round(value if mine else np.where(grid >= came, came, value)))
+        m.gauge(
+            "settlement_file",
+            {"service": shop.service("settlement"), "acquirer": acquirer},
+            np.round(value if mine else np.where(grid >= came, came, value)),
+        )
     overrun = next((x for x in active if x.fault.mechanism == "overrun"), None)
     start = onset - 3600 if overrun else onset + rng.uniform(-5400, 600)
     length = np.inf if overrun else rng.uniform(1500, 3000)
@@ -234,4 +327,8 @@ def versions(m: Meter, shop: Shop, deploys: Sequence[tuple[float, str]]) -> None
         for i in range(len(edges) - 1):
             inside = (m.grid >= edges[i]) & (m.grid < edges[i + 1])
             if inside.any():
-                m.gauge("build_info", {"service": name, "version": f"{major}.{minor + i}.{patch}"}, np.where(inside, 1.0, np.nan))
+                m.gauge(
+                    "build_info",
+                    {"service": name, "version": f"{major}.{minor + i}.{patch}"},
+                    np.where(inside, 1.0, np.nan),
+                )

@@ -170,10 +170,18 @@ def _vanish(m: Meter, shop: Shop, active: Sequence[gauges.Active]) -> None:
         if f.mechanism == "vanish" and f.signal == "metrics":
             gone = f.strength(m.grid, x.onset) > 0
             name = shop.service(f.component)
-            m.alter(lambda ls, n=name: ls.get(label) == n and ls["__name__"] != m.naming.metric("up"), lambda v, g=gone: np.where(g, np.nan, v))  # type: ignore[misc]
+            m.alter(
+                lambda ls, n=name: ls.get(label) == n and ls["__name__"] != m.naming.metric("up"),
+                lambda v, g=gone: np.where(g, np.nan, v),
+            )  # type: ignore[misc]
         elif f.mechanism == "restart":
             name = shop.service(f.component)
-            m.alter(lambda ls, n=name: ls.get(label) == n and ls["__name__"].endswith(("_total", "_bucket", "_count", "_sum")), lambda v, x=x: _reset(v, m.grid, x))  # type: ignore[misc]
+            m.alter(
+                lambda ls, n=name: (
+                    ls.get(label) == n and ls["__name__"].endswith(("_total", "_bucket", "_count", "_sum"))
+                ),
+                lambda v, x=x: _reset(v, m.grid, x),
+            )  # type: ignore[misc]
 
 
 def _reset(values: Floats, grid: Floats, x: gauges.Active) -> Floats:
@@ -193,8 +201,8 @@ def evaluation_times(grid: Floats, every: float, until: float) -> Floats:
 def _moment(d: _Draft, rng: np.random.Generator) -> float | None:
     """`now`: some time after the kind's first alert fires, or after the fault ended while one still does."""
     at = evaluation_times(d.meter.grid, d.shop.steps[1], d.onset + AFTER)
-    b = boards.board(d.shop, d.meter.samples(), at, only=d.scenario.alerts)
-    fired = [t for moments in b.first_fired.values() for t, _ in moments if t >= d.onset]
+    b = boards.board(d.shop, d.meter.samples(), at, only=d.scenario.alerts, after=d.onset)
+    fired = [t for moments in b.first_fired.values() for t, _ in moments]
     if not fired and not d.scenario.faults:
         fired = [d.onset]
     if not fired:

@@ -57,22 +57,52 @@ def authorisations(m: Meter, shop: Shop, a: Attempts, o: Outcome) -> None:
     labels = []
     for first, scheme, acquirer in combos:
         region = shop.issuers[first].region if with_issuer else shop.regions[first]
-        row = {**me, "scheme": SCHEMES[scheme], "acquirer": shop.acquirers[acquirer], "region": region, "currency": CURRENCY[region]}
+        row = {
+            **me,
+            "scheme": SCHEMES[scheme],
+            "acquirer": shop.acquirers[acquirer],
+            "region": region,
+            "currency": CURRENCY[region],
+        }
         labels.append({**row, "issuer": shop.issuers[first].name} if with_issuer else row)
     m.outcomes(key, o.reported, at, labels, CODES)
     key, combos = group([(a.scheme, ns), (a.region, nr), ((o.code == C["00"]).astype(np.int64), 2)])
-    rows = [{**me, "scheme": SCHEMES[s], "region": shop.regions[r], "currency": CURRENCY[shop.regions[r]], "result": ("declined", "approved")[y]} for s, r, y in combos]
+    rows = [
+        {
+            **me,
+            "scheme": SCHEMES[s],
+            "region": shop.regions[r],
+            "currency": CURRENCY[shop.regions[r]],
+            "result": ("declined", "approved")[y],
+        }
+        for s, r, y in combos
+    ]
     m.counters("amount", key, at, rows, weights=a.amount.astype(np.float64))
     again = a.wave > 0
     key, combos = group([(a.scheme[again], ns), (a.acquirer[again], na), (a.region[again], nr)])
-    rows = [{**me, "scheme": SCHEMES[s], "acquirer": shop.acquirers[q], "region": shop.regions[r], "currency": CURRENCY[shop.regions[r]]} for s, q, r in combos]
+    rows = [
+        {
+            **me,
+            "scheme": SCHEMES[s],
+            "acquirer": shop.acquirers[q],
+            "region": shop.regions[r],
+            "currency": CURRENCY[shop.regions[r]],
+        }
+        for s, q, r in combos
+    ]
     m.counters("retries", key, at[again], rows)
     key, combos = group([(a.channel, 3), (a.region, nr), ((o.code == C["00"]).astype(np.int64), 2)])
-    rows = [{**me, "channel": CHANNELS[c], "region": shop.regions[r], "result": ("declined", "approved")[y]} for c, r, y in combos]
+    rows = [
+        {**me, "channel": CHANNELS[c], "region": shop.regions[r], "result": ("declined", "approved")[y]}
+        for c, r, y in combos
+    ]
     m.counters("channel_attempts", key, at, rows)
     sent = o.stage >= STAGE["connector"]
     key, combos = group([(a.region[sent], nr), (a.acquirer[sent], na), (a.failover[sent].astype(np.int64), 2)])
-    rows = [{**me, "region": shop.regions[r], "acquirer": shop.acquirers[q], "reason": ("primary", "failover")[f]} for r, q, f in combos]
+    rows = [
+        {**me, "region": shop.regions[r], "acquirer": shop.acquirers[q], "reason": ("primary", "failover")[f]}
+        for r, q, f in combos
+    ]
     m.counters("routes", key, a.t[sent], rows)
     _connector(m, shop, a, o, sent, with_issuer)
 
@@ -82,7 +112,10 @@ def _connector(m: Meter, shop: Shop, a: Attempts, o: Outcome, sent: Bools, with_
     at = a.t + o.total
     who = a.issuer[sent] if with_issuer else np.zeros(int(sent.sum()), np.int64)
     key, combos = group([(who, len(shop.issuers)), (a.acquirer[sent], len(shop.acquirers))])
-    rows = [{**link, "acquirer": shop.acquirers[q], **({"issuer": shop.issuers[i].name} if with_issuer else {})} for i, q in combos]
+    rows = [
+        {**link, "acquirer": shop.acquirers[q], **({"issuer": shop.issuers[i].name} if with_issuer else {})}
+        for i, q in combos
+    ]
     scale = 1000.0 if m.naming.milliseconds else 1.0
     m.histograms("duration", key, at[sent], o.connector_s[sent], rows, scale=scale)
     each = [{**link, "acquirer": x} for x in shop.acquirers]
@@ -97,14 +130,26 @@ def stages(m: Meter, shop: Shop, a: Attempts, o: Outcome) -> None:
         reached = o.stage >= STAGE[role]
         bad = (o.broken == STAGE[role]) | (m.rng.random(len(a)) < 0.0006)
         me = {"service": shop.service(role)}
-        m.counters(metric, bad[reached].astype(np.int64), at[reached], [{**me, "result": "ok"}, {**me, "result": "error"}])
+        m.counters(
+            metric, bad[reached].astype(np.int64), at[reached], [{**me, "result": "ok"}, {**me, "result": "error"}]
+        )
     reached = o.stage >= STAGE["hsm"]
-    m.histograms("hsm_duration", np.zeros(int(reached.sum()), np.int64), at[reached], o.hsm_s[reached], [{"service": shop.service("hsm")}], scale=scale)
+    m.histograms(
+        "hsm_duration",
+        np.zeros(int(reached.sum()), np.int64),
+        at[reached],
+        o.hsm_s[reached],
+        [{"service": shop.service("hsm")}],
+        scale=scale,
+    )
     asked = o.threeds >= 0
     acs_names = sorted({i.acs for i in shop.issuers})
     acs = np.array([acs_names.index(i.acs) for i in shop.issuers])[a.issuer]
     key, combos = group([(a.scheme[asked], len(SCHEMES)), (acs[asked], len(acs_names)), (o.threeds[asked], 4)])
-    rows = [{"service": shop.service("threeds"), "scheme": SCHEMES[s], "acs": acs_names[i], "result": RESULTS[r]} for s, i, r in combos]
+    rows = [
+        {"service": shop.service("threeds"), "scheme": SCHEMES[s], "acs": acs_names[i], "result": RESULTS[r]}
+        for s, i, r in combos
+    ]
     m.counters("threeds", key, at[asked], rows)
     _risk(m, shop, a, o)
 
@@ -112,7 +157,9 @@ def stages(m: Meter, shop: Shop, a: Attempts, o: Outcome) -> None:
 def _risk(m: Meter, shop: Shop, a: Attempts, o: Outcome) -> None:
     me, at = {"service": shop.service("risk")}, a.t + o.risk_s
     key, combos = group([(o.model, 2), (o.decision, 3)])
-    m.counters("risk_decisions", key, at, [{**me, "model": shop.models[k], "decision": DECISIONS[d]} for k, d in combos])
+    m.counters(
+        "risk_decisions", key, at, [{**me, "model": shop.models[k], "decision": DECISIONS[d]} for k, d in combos]
+    )
     rows = [{**me, "model": name} for name in shop.models]
     scored = ~o.fallback
     m.counters("risk_score_sum", o.model[scored], at[scored], rows, weights=np.round(o.score[scored], 4))
@@ -127,7 +174,11 @@ def named_rule(m: Meter, shop: Shop, a: Attempts, o: Outcome, s: Scenario) -> No
     for k, fault in enumerate(s.faults):
         if fault.mechanism == "rule":
             hit = o.fault == k
-            m.counter("risk_rule_hits", {"service": shop.service("risk"), "rule": fault.name or "rule-77"}, (a.t + o.risk_s)[hit])
+            m.counter(
+                "risk_rule_hits",
+                {"service": shop.service("risk"), "rule": fault.name or "rule-77"},
+                (a.t + o.risk_s)[hit],
+            )
 
 
 def path_requests(shop: Shop, a: Attempts, o: Outcome, rng: np.random.Generator) -> dict[str, Requests]:
@@ -135,7 +186,15 @@ def path_requests(shop: Shop, a: Attempts, o: Outcome, rng: np.random.Generator)
     n = len(a)
     own = rng.random(n)
     out = {}
-    seconds = {"gateway": o.total + 0.011, "orchestrator": o.total, "risk": o.risk_s, "vault": o.vault_s, "hsm": o.hsm_s, "threeds": o.threeds_s, "connector": o.connector_s}
+    seconds = {
+        "gateway": o.total + 0.011,
+        "orchestrator": o.total,
+        "risk": o.risk_s,
+        "vault": o.vault_s,
+        "hsm": o.hsm_s,
+        "threeds": o.threeds_s,
+        "connector": o.connector_s,
+    }
     failing = (o.broken >= 0) | o.timeout
     slow_3ds = o.threeds_s >= 10.0
     bad = {
@@ -144,14 +203,24 @@ def path_requests(shop: Shop, a: Attempts, o: Outcome, rng: np.random.Generator)
     }  # fmt: skip
     for role, took in seconds.items():
         reached = o.threeds >= 0 if role == "threeds" else o.stage >= STAGE[role]
-        status = np.where(bad[role] | (own < 0.0005), np.where(o.timeout | slow_3ds, 504, 502 if role != "risk" else 503), 200)
+        status = np.where(
+            bad[role] | (own < 0.0005), np.where(o.timeout | slow_3ds, 504, 502 if role != "risk" else 503), 200
+        )
         limited = reached & o.limited & (role == "connector")
         status = np.where(limited, 429, status)
         out[role] = Requests((a.t + took)[reached], took[reached], status[reached], o.fault[reached])
     return out
 
 
-def calm_requests(shop: Shop, a: Attempts, o: Outcome, s: Scenario, window: tuple[float, float], onset: float, rng: np.random.Generator) -> dict[str, Requests]:
+def calm_requests(
+    shop: Shop,
+    a: Attempts,
+    o: Outcome,
+    s: Scenario,
+    window: tuple[float, float],
+    onset: float,
+    rng: np.random.Generator,
+) -> dict[str, Requests]:
     """HTTP requests of the roles behind the authorisation, with the faults that act on them."""
     approved = o.code == C["00"]
     out = {}
@@ -194,7 +263,9 @@ def services(m: Meter, shop: Shop, requests: dict[str, Requests]) -> None:
         m.gauge("cpu", {"service": me["service"]}, np.round(busy + m.rng.uniform(1e4, 9e5), 2))
     for role, metric in (("webhooks", "webhook_deliveries"), ("payouts", "payouts")):
         me, r = {"service": shop.service(role)}, requests[role]
-        m.counters(metric, (r.status != 200).astype(np.int64), r.t, [{**me, "result": "ok"}, {**me, "result": "failed"}])
+        m.counters(
+            metric, (r.status != 200).astype(np.int64), r.t, [{**me, "result": "ok"}, {**me, "result": "failed"}]
+        )
 
 
 def duplicates(m: Meter, shop: Shop, a: Attempts, o: Outcome, s: Scenario, onset: float) -> None:
@@ -208,18 +279,30 @@ def duplicates(m: Meter, shop: Shop, a: Attempts, o: Outcome, s: Scenario, onset
         m.counter(metric, {"service": shop.service(role)}, (a.t + o.total)[hit])
 
 
-def failures(m: Meter, shop: Shop, requests: dict[str, Requests], s: Scenario, peers: Sequence[tuple[str, str]]) -> None:
+def failures(
+    m: Meter, shop: Shop, requests: dict[str, Requests], s: Scenario, peers: Sequence[tuple[str, str]]
+) -> None:
     """TLS and DNS failures: those that faults count, over a thin background."""
     span = float(m.grid[-1] - m.grid[0])
     for role in ROLES:
-        extra = [requests[role].t[requests[role].fault == k] for k, f in enumerate(s.faults) if f.counts == "dns_failures" and f.component == role]
+        extra = [
+            requests[role].t[requests[role].fault == k]
+            for k, f in enumerate(s.faults)
+            if f.counts == "dns_failures" and f.component == role
+        ]
         calm = m.grid[0] + m.rng.random(m.rng.poisson(span / 1800)) * span
         m.counter("dns_failures", {"service": shop.service(role)}, np.sort(np.concatenate([calm, *extra])))
     for role, peer in peers:
-        own = [(k, f) for k, f in enumerate(s.faults) if f.component == role and f.peer == peer and (f.mechanism == "expire" or f.counts == "tls_failures")]
+        own = [
+            (k, f)
+            for k, f in enumerate(s.faults)
+            if f.component == role and f.peer == peer and (f.mechanism == "expire" or f.counts == "tls_failures")
+        ]
         extra = [requests[role].t[requests[role].fault == k] for k, _ in own]
         calm = m.grid[0] + m.rng.random(m.rng.poisson(span / 2400)) * span
-        m.counter("tls_failures", {"service": shop.service(role), "peer": peer}, np.sort(np.concatenate([calm, *extra])))
+        m.counter(
+            "tls_failures", {"service": shop.service(role), "peer": peer}, np.sort(np.concatenate([calm, *extra]))
+        )
 
 
 def measured(f: Fault) -> bool:

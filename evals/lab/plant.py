@@ -12,7 +12,17 @@ from urllib.parse import quote
 import numpy as np
 
 FIRST = ("Maria", "Jonas", "Aoife", "Tomasz", "Ingrid", "Rui", "Chiara", "Lars", "Beatriz", "Eamon", "Helena", "Marek")
-LAST = ("Lindqvist", "Carvalho", "Kowalczyk", "Brannigan", "Esposito", "Vandermeer", "Aaltonen", "Figueira", "Szymanska")
+LAST = (
+    "Lindqvist",
+    "Carvalho",
+    "Kowalczyk",
+    "Brannigan",
+    "Esposito",
+    "Vandermeer",
+    "Aaltonen",
+    "Figueira",
+    "Szymanska",
+)
 RANGES = (
     ("411111", 16), ("424242", 16), ("555555", 16), ("510510", 16), ("222300", 16), ("378282", 15), ("601111", 16),
     ("353011", 16), ("675964", 19), ("360000", 14),

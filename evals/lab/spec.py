@@ -263,7 +263,8 @@ def _check_values(where: str, f: Mapping[str, Any]) -> None:
         ("queue", QUEUES),
         ("gauge", GAUGES),
         ("signal", ("metrics", "logs")),
-        ("profile", ("surge", "cardtest")), ("counts", ("dns_failures", "tls_failures")),
+        ("profile", ("surge", "cardtest")),
+        ("counts", ("dns_failures", "tls_failures")),
     ):
         if key in f and "{" not in str(f[key]) and f[key] not in allowed:
             raise _refuse(where, f"{key} = {f[key]!r} is unknown", f"one of {', '.join(allowed)}")
