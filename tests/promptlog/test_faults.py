@@ -150,7 +150,7 @@ def test_a_file_system_without_room_ends_the_log_and_loses_nothing(small_disk: P
 def test_a_file_system_that_turns_read_only_ends_the_log_and_loses_nothing(strace: str, tmp_path: Path) -> None:
     """As ext4 does after an error: from some write on, every write and every creation of a file is refused."""
     directory, sent = tmp_path / "log", tmp_path / "sent"
-    prepared(directory)
+    child(directory, tmp_path / "before", producers=1, records=1).wait(timeout=60)
     inject = [part for call in ("pwrite64", "openat") for part in ("-e", f"inject={call}:error=EROFS:when=40+")]
     traced(strace, directory, sent, tmp_path / "trace", *inject)
     assert acknowledged(sent) and "refused StoreFault" in sent.read_text()
