@@ -43,10 +43,14 @@ def _lens(grouping: str) -> str | None:
 
 
 _KNOWN = frozenset(x for g in _GROUPINGS if (x := _lens(g)))
-_UUID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
+# UUIDs (RFC 9562) and the traceparent of W3C Trace Context.
+_UUID = re.compile(
+    r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}|[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
+)
 _HEX_ID_WIDTHS = {16, 20, 24, 32, 40, 48, 56, 64, 96, 128}
 _LETTERS = re.compile(r"[A-Za-z]+")
 _LISTS = frozenset(",;|:")
+_PRINTED = {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3)}
 _EXPIRY = re.compile(r"(?:0[1-9]|1[0-2])[2-4][0-9]|[2-4][0-9](?:0[1-9]|1[0-2])|(?:0[1-9]|1[0-2])20[2-4][0-9]")
 _ID_KEY = re.compile(r"(?i)(?:rrn|retrieval\w*|stan|trace|arn|ref|reference|seq\w*|offset)[\"']?\s?[:=]\s?[\"']?$")
 
@@ -117,7 +121,7 @@ def _is_identifier(text: str, a: int, b: int) -> bool:
         if all(c in "0123456789abcdefABCDEF" for c in token) and (len(letters) > 1 or len(token) in _HEX_ID_WIDTHS):
             return True
     if (left and text[left - 1] == "-") or text[right : right + 1] == "-":
-        if any(m.start() <= a and b <= m.end() for m in _UUID.finditer(text, max(0, left - 24), right + 28)):
+        if any(m.start() <= a and b <= m.end() for m in _UUID.finditer(text, max(0, left - 56), right + 28)):
             return True
     return b - a == 12 and _ID_KEY.search(text, max(0, a - 24), a) is not None
 
@@ -136,13 +140,18 @@ def _window(text: str, groups: list[tuple[int, int]], first: int, last: int) -> 
     digits = "".join(text[a:b] for a, b in chosen)
     if not is_pan(digits) or _is_list(text, groups, first, last) or _is_decimal(text, chosen):
         return
+    if not _is_inside_id(text, chosen):
+        yield _hit(text, chosen[0][0], chosen[-1][1], digits)
+
+
+def _is_inside_id(text: str, chosen: list[tuple[int, int]]) -> bool:
+    """Groups that are parts of a UUID, or whose first or last is the tail or head of a hex id."""
     start, end = chosen[0][0], chosen[-1][1]
-    if not _in_uuid(text, start, end):
-        yield _hit(text, start, end, digits)
+    return _in_uuid(text, start, end) or _is_identifier(text, *chosen[0]) or _is_identifier(text, *chosen[-1])
 
 
 def _in_uuid(text: str, start: int, end: int) -> bool:
-    return any(m.start() < end and start < m.end() for m in _UUID.finditer(text, max(0, start - 36), end + 36))
+    return any(m.start() < end and start < m.end() for m in _UUID.finditer(text, max(0, start - 56), end + 56))
 
 
 def _is_decimal(text: str, chosen: list[tuple[int, int]]) -> bool:
@@ -151,15 +160,20 @@ def _is_decimal(text: str, chosen: list[tuple[int, int]]) -> bool:
 
 
 def _is_list(text: str, groups: list[tuple[int, int]], first: int, last: int) -> bool:
-    """A window on a longer list of like numbers (`4023,1022,1234,5033,…`), where every tenth would pass by chance."""
+    """A window on a list of numbers (`4023, 1022, 1234, 5033, …`), where every tenth would pass by chance."""
     gap = text[groups[first][1] : groups[first + 1][0]]
     if not _LISTS.intersection(gap):
         return False
-    width = groups[first][1] - groups[first][0]
+    if tuple(b - a for a, b in groups[first:last]) not in _PRINTED:
+        return True
     before = first > 0 and text[groups[first - 1][1] : groups[first][0]] == gap
     after = last < len(groups) and text[groups[last - 1][1] : groups[last][0]] == gap
-    before = before and groups[first - 1][1] - groups[first - 1][0] == width
-    return before or (after and groups[last][1] - groups[last][0] == width)
+    least = 1 if " " in gap else 3  # `,12,27` may be an expiry date; `, 12` is the next number
+    return (before and _width(groups[first - 1]) >= least) or (after and _width(groups[last]) >= least)
+
+
+def _width(group: tuple[int, int]) -> int:
+    return group[1] - group[0]
 
 
 def _even_groupings(text: str, groups: list[tuple[int, int]]) -> Iterator[Hit]:
@@ -170,21 +184,22 @@ def _even_groupings(text: str, groups: list[tuple[int, int]]) -> Iterator[Hit]:
         last = first + 1
         while last < len(groups) - 1 and text[groups[last][1] : groups[last + 1][0]] == gap:
             last += 1
-        chosen = groups[first : last + 1]
-        if len(chosen) > 2 or gap != ".":
-            yield from _even(text, chosen)
+        if last - first > 1:
+            yield from _even(text, groups[first : last + 1], gap)
         first = last
 
 
-def _even(text: str, chosen: list[tuple[int, int]]) -> Iterator[Hit]:
-    total = sum(b - a for a, b in chosen)
-    if not 13 <= total <= 19:
+def _even(text: str, chosen: list[tuple[int, int]], gap: str) -> Iterator[Hit]:
+    widths = [b - a for a, b in chosen]
+    if not 13 <= sum(widths) <= 19 or len(set(widths[1:-1])) != 1:
         return
-    inner = {b - a for a, b in chosen[1:-1]} or {chosen[0][1] - chosen[0][0]}
-    width = max(inner)
-    even = len(inner) == 1 and chosen[0][1] - chosen[0][0] <= width and chosen[-1][1] - chosen[-1][0] <= width + 1
+    width = widths[1]
+    if widths[0] > width or widths[-1] > width + 1:
+        return
+    if _LISTS.intersection(gap) and not (gap == "," and width == widths[-1] == 3) and gap != "|":
+        return  # a list of numbers; but 4,111,111,111,111,111 is one
     digits = "".join(text[a:b] for a, b in chosen)
-    if even and is_pan(digits) and not _in_uuid(text, chosen[0][0], chosen[-1][1]):
+    if is_pan(digits) and not _is_inside_id(text, chosen):
         yield _hit(text, chosen[0][0], chosen[-1][1], digits)
 
 

@@ -14,6 +14,7 @@ from itertools import product
 from redaction.cards import Hit
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_GAP = re.compile(r"[^0-9A-Za-z\n\x80-\U0010ffff]{0,2}")
 _MAX_WORDS = 5
 
 _VALUE = (
@@ -51,6 +52,11 @@ def words_of(key: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _WORDS.findall(key))
 
 
+def _begins(key: str, at: int) -> bool:
+    """Not in the middle of a word: `3f52` is no field 52."""
+    return at == 0 or not key[at - 1].isalnum() or (key[at].isupper() and key[at - 1].islower())
+
+
 class KeyTable:
     """Which class a key gives its value. `keys` maps a class to its policy keys, written `card_number`."""
 
@@ -80,14 +86,23 @@ class KeyTable:
             return known
         if len(self._cache) > 20_000:
             self._cache.clear()
-        found = self._find(words_of(key))
+        found = self._find(key)
         self._cache[key] = found
         return found
 
-    def _find(self, words: tuple[str, ...]) -> str:
-        for count in range(min(_MAX_WORDS, len(words)), 0, -1):
-            klass = self._table.get(words[-count:])
-            if klass is not None:
+    def _find(self, key: str) -> str:
+        """The longest run of last words that the table knows, from a place where a word may begin."""
+        words = list(_WORDS.finditer(key))
+        first = len(words)
+        while (
+            first > 0
+            and len(words) - first < _MAX_WORDS
+            and (first == len(words) or _GAP.fullmatch(key, words[first - 1].end(), words[first].start()))
+        ):
+            first -= 1
+        for at in range(first, len(words)):
+            klass = self._table.get(tuple(word[0].lower() for word in words[at:]))
+            if klass is not None and _begins(key, words[at].start()):
                 return klass
         return ""
 

@@ -33,7 +33,7 @@ def email(text: str) -> Iterator[Hit]:
 _IBAN = re.compile(
     r"(?<![0-9A-Za-z])([A-Za-z]{2}[0-9]{2}(?:[ \-]?[0-9A-Za-z]{4}){2,7}(?:[ \-]?[0-9A-Za-z]{1,4})?)(?![0-9A-Za-z])"
 )
-_IBAN_GLUED = re.compile(r"[A-Z]{2}[0-9]{2}[0-9A-Z]{11,30}")
+_IBAN_GLUED = re.compile(r"(?:(?<=[a-z_])|(?<=IBAN))[A-Z]{2}[0-9]{2}[0-9A-Z]{11,30}(?![0-9A-Za-z])")
 # ISO 13616 registry: length by country.
 _IBAN_LENGTHS = dict(
     item.split(":")
@@ -75,6 +75,8 @@ def _iban_within(raw: str, at: int) -> Iterator[Hit]:
     if len(places) < count:
         return
     end = places[count - 1] + 1
+    if raw[end : end + 1].isalnum():
+        return
     written = re.sub(r"[ \-]", "", raw[:end])
     value = written.upper()
     if written[:2].islower() and not written[2:].isdigit() and not re.search("[g-z]", written):
@@ -93,7 +95,7 @@ _PHONE_US = re.compile(
 )
 PHONE_TRIGGERS = (
     r"\+[1-9][0-9]{0,2}[ .\-/(]{0,3}[0-9]",
-    r"(?i)(?:phone|mobile|cell|tel|fax|msisdn|whatsapp|call|sms|dial)[^0-9\n]{1,40}[0-9]",
+    r"(?i)(?:phone|mobile|cell|tel|fax|msisdn|whatsapp|call|sms|dial)[^0-9]{1,40}[0-9]",
     r"[2-9][0-9]{2}[\-.) ]{1,2}[2-9][0-9]{2}[\-.][0-9]{4}",
 )
 
@@ -155,7 +157,7 @@ _NINO = re.compile(
 )
 NATIONAL_TRIGGERS = (
     r"[0-9]{3}[\- ][0-9]{2}[\- ][0-9]{4}",
-    r"(?i)(?:ssn|social security|national insurance|passport|tax id|nino|cpf|dni)[^\n]{1,24}[0-9]",
+    r"(?i)(?:ssn|social security|national insurance|passport|tax id|nino|cpf|dni)[\s\S]{1,24}[0-9]",
     r"[A-Z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]",
 )
 
@@ -187,7 +189,7 @@ _BANK = re.compile(
     r"(?i)(?<![a-z])(?:(?:bank |account|acct|a/c)(?: ?(?:account|number|num|no|nr|#))?\.?|sort[ \-]?code|routing(?: number)?|aba|bsb|clabe)"
     r"(?: is| was)?[\s:=#]{1,4}([0-9]{2}-[0-9]{2}-[0-9]{2}|[0-9]{3}-[0-9]{3}|[0-9][0-9 \-]{5,24}[0-9])(?![0-9A-Za-z.])"
 )
-BANK_TRIGGERS = (r"(?i)(?:account|acct|a/c|bank|sort[ \-]?code|routing|aba|bsb|clabe)[^0-9\n]{1,24}[0-9]",)
+BANK_TRIGGERS = (r"(?i)(?:account|acct|a/c|bank|sort[ \-]?code|routing|aba|bsb|clabe)[^0-9]{1,24}[0-9]",)
 
 
 def bank_number(text: str) -> Iterator[Hit]:

@@ -50,16 +50,29 @@ _ISSUED = (
     (986000, 986099, (16,)),
 )
 
-_ROW = re.compile(r"\d{13,19}")
-_GROUPED = (
-    re.compile(r"(?<!\d)\d{4}([^\w,;:]{1,2}|_)\d{4}([^\w,;:]{1,2}|_)\d{4}([^\w,;:]{1,2}|_)\d{1,7}(?!\d)"),
-    re.compile(r"(?<!\d)\d{4}([^\w,;:]{1,2}|_)\d{6}([^\w,;:]{1,2}|_)\d{4,5}(?!\d)"),
-    re.compile(r"(?<!\d)\d{6}[ \-_/]{1,2}\d{10,13}(?!\d)"),
-    re.compile(r"(?<!\d)(?:\d[ \-./]){12,18}\d(?!\d)"),
+_DIGITS = re.compile(r"[0-9]+")
+_PRINTED = frozenset(
+    {
+        (4, 4, 4, 4),
+        (4, 4, 4, 4, 3),
+        (4, 4, 4, 1),
+        (4, 4, 4, 4, 2),
+        (4, 6, 5),
+        (4, 6, 4),
+        (6, 10),
+        (6, 13),
+        (6, 6, 4),
+        (8, 8),
+        (4, 12),
+        (12, 4),
+    }
 )
-_HEX_WORD = re.compile(r"[0-9a-fA-F]*")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_EMV = re.compile(r"5[aA]0(?:[78aA]|9)(\d{13,19})")
+_HEX_CHARS = frozenset("0123456789abcdefABCDEF")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-9]")
+_EMV = re.compile(r"5[aA] ?0([789aA])[ :]?((?:[0-9]{2} ?){6,9}[0-9][0-9F]?)")
+_MESSAGE = re.compile(r"0[1248][0-9]{2}[0-9A-F]{16}1[3-9]([0-9]{16})|57(?:0[a-fA-F]|1[0-3])[0-9]{13,19}[dD]")
+_EXPONENT = re.compile(r"(?<![0-9.])([1-9])\.([0-9]{12,18})[eE]\+?(1[2-8])(?![0-9])")
+_FRACTION = re.compile(r"(?<![0-9.])[0-9]{1,12}\.$")
 _TRACKS = (
     re.compile(r"[A-Z]\d{13,19}\^[^^\n]{2,26}\^\d{4}"),
     re.compile(r"(?<!\d)(\d{13,19})[=D]\d{7}"),
@@ -92,8 +105,26 @@ _NOT_MAILBOXES = re.compile(
 )
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d\d(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])")
 
+# ISO 13616: country codes by the length of their IBANs.
+_IBAN_WIDTHS = {
+    country: int(width)
+    for width, countries in (
+        ("15", "NO"), ("16", "BE"), ("18", "DK FI FO GL NL SD FK"), ("19", "MK SI"), ("20", "AT BA EE KZ LT LU MN XK"),
+        ("21", "CH HR LI LV"), ("22", "BG BH CR DE GB GE IE ME RS VA"), ("23", "AE GI IL IQ OM SO TL"), ("24", "AD CZ ES MD PK RO SA SE SK TN VG"),
+        ("25", "LY PT ST"), ("26", "IS TR"), ("27", "BI DJ FR GR IT MC MR SM"), ("28", "AL AZ BY CY DO GT HN HU LB NI PL SV"),
+        ("29", "BR EG PS QA UA"), ("30", "JO KW MU YE"), ("31", "MT SC"), ("32", "LC"), ("33", "RU"),
+    )
+    for country in countries.split()
+}  # fmt: skip
+
 _B64 = re.compile(r"[A-Za-z0-9+/_\-]{16,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){12,}")
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_OCTAL = re.compile(r"\\([01][0-7]{2})")
+_QUOTED = re.compile(r"=([2-7][0-9A-F])")
+_CODES = re.compile(r"(?:(?:0x|\\x)?(?:00)?([23][0-9a-fA-F])(?:00)?[ ,:;]{0,2}){12,}")
+_EBCDIC = re.compile(r"(?:[fF][0-9]){12,}")
+_DECIMALS = re.compile(r"(?:(?:4[4-9]|5[0-7]|32),? ){11,}(?:4[4-9]|5[0-7])")
 _SLASHES = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrt])|([\"'/]))")
 
 
@@ -177,12 +208,30 @@ def _decodings(text: str) -> Iterator[str]:
         yield html.unescape(text)
     if "\\" in text:
         yield _SLASHES.sub(_unslash, text)
+        yield _OCTAL.sub(lambda m: chr(int(m[1], 8)), text)
+        yield re.sub(r"\\[ux]\{([0-9a-fA-F]{1,4})\}", lambda m: chr(int(m[1], 16)), text)
+    if "\x1b" in text:
+        yield _ANSI.sub("", text)
+    if "=3" in text or "=\n" in text:
+        yield _QUOTED.sub(lambda m: chr(int(m[1], 16)), text.replace("=\r\n", "").replace("=\n", ""))
+    yield from _listed_codes(text)
     for match in _HEX.finditer(text):
         hidden = bytes.fromhex(match[0])
         if _is_printable(hidden):
-            yield hidden.decode("ascii")
+            yield hidden.decode("ascii", "replace")
     for match in _B64.finditer(text):
         yield from _unbase64(match[0])
+
+
+def _listed_codes(text: str) -> Iterator[str]:
+    """Character codes in a row: hex with or without zeros and separators, EBCDIC, decimal."""
+    for match in _CODES.finditer(text):
+        plain = re.sub(r"0x|\\x|[ ,:;]", "", match[0])
+        step = 4 if "00" in (plain[:2], plain[2:4]) else 2
+        shift = 2 if plain[:2] == "00" else 0
+        yield "".join(chr(int(plain[i + shift : i + shift + 2] or "20", 16)) for i in range(0, len(plain) - 1, step))
+    yield from (match[0][1::2] for match in _EBCDIC.finditer(text))
+    yield from ("".join(chr(int(n)) for n in re.findall("[0-9]+", match[0])) for match in _DECIMALS.finditer(text))
 
 
 def _plain(char: str) -> str:
@@ -240,37 +289,104 @@ def _classes_in(text: str) -> Iterator[str]:
 
 def _card_numbers(text: str) -> Iterator[str]:
     """What could be a PAN: rows of digits that belong to no larger number or id, and printed groups."""
-    for match in re.finditer(r"\d{13,}", text):
-        row = match[0]
-        if len(row) <= 19 and not _belongs_to_more(text, match.start(), match.end()):
-            yield row
-        if len(row) in {18, 17, 20, 21} and row[:2] in {"15", "16", "18", "19"} and len(row) == int(row[:2]) + 2:
-            yield row[2:]
-    for pattern in _GROUPED:
-        for match in pattern.finditer(text):
-            around = text[max(0, match.start() - 40) : match.end() + 40]
-            if not any(match[0] in m[0] for m in _UUID.finditer(around)):
-                yield "".join(c for c in match[0] if c.isdigit())
-    yield from (m[1][: int(m[0][2:4], 16) * 2] for m in _EMV.finditer(text))
+    row: list[re.Match[str]] = []
+    for group in _DIGITS.finditer(text):
+        if row and (group.start() - row[-1].end() > 3 or _has_letters(text, row[-1].end(), group.start())):
+            yield from _of_row(text, row)
+            row = []
+        row.append(group)
+    yield from _of_row(text, row)
+    for match in _EMV.finditer(text):
+        yield re.sub(r"[^0-9]", "", match[2])[: int(match[1], 16) * 2]
+    yield from (match[1] or re.split("[dD]", match[0][4:])[0] for match in _MESSAGE.finditer(text))
+    for match in _EXPONENT.finditer(text):
+        yield (match[1] + match[2]).ljust(int(match[3]) + 1, "0")
+
+
+def _has_letters(text: str, start: int, end: int) -> bool:
+    return any(c.isalnum() for c in text[start:end])
+
+
+def _of_row(text: str, row: list[re.Match[str]]) -> Iterator[str]:
+    """Candidates in neighbouring groups of digits: each alone, printed groupings, and an even row as a whole."""
+    for group in row:
+        yield from _alone(text, group)
+    if len(row) < 2:
+        return
+    gaps = [text[a.end() : b.start()] for a, b in zip(row, row[1:], strict=False)]
+    widths = [len(group[0]) for group in row]
+    for first in range(len(row) - 1):
+        for count in (2, 3, 4, 5):
+            window = tuple(widths[first : first + count])
+            if len(window) == count and window in _PRINTED and not _is_list(gaps, first, count):
+                yield _joined(text, row[first : first + count])
+    if (
+        len(set(gaps)) == 1
+        and len(row) > 2
+        and len(set(widths[1:-1])) == 1
+        and ", " not in gaps[0]
+        and gaps[0] not in ":;"
+    ):
+        yield _joined(text, row)
+
+
+def _is_list(gaps: list[str], first: int, count: int) -> bool:
+    """Numbers in a list, or a decimal fraction: `1234, 5678, …`, `12345678.12345678`."""
+    inside = gaps[first : first + count - 1]
+    around = gaps[max(0, first - 1) : first + count]
+    if count == 2 and inside[0] == ".":
+        return True
+    return any(c in inside[0] for c in ",;:") and (count == 2 or len(around) > len(inside))
+
+
+def _joined(text: str, groups: list[re.Match[str]]) -> str:
+    """The digits of a window, or nothing if it is cut out of an id."""
+    start, end = groups[0].start(), groups[-1].end()
+    near = text[max(0, start - 56) : end + 56]
+    inside = any(text[start:end] in m[0] for m in _UUID.finditer(near))
+    after_dot = text[groups[-1].start() - 1] == "."
+    if (
+        inside
+        or _belongs_to_more(text, *groups[0].span())
+        or (not after_dot and _belongs_to_more(text, *groups[-1].span()))
+    ):
+        return ""
+    return "".join(group[0] for group in groups)
+
+
+def _alone(text: str, group: re.Match[str]) -> Iterator[str]:
+    digits = group[0]
+    if not 13 <= len(digits) <= 30 or _belongs_to_more(text, group.start(), group.end()):
+        return
+    yield digits
+    yield digits.lstrip("0")
+    if digits[:2] in {"13", "15", "16", "18", "19"} and len(digits) == int(digits[:2]) + 2:
+        yield digits[2:]
+    if len(digits) == 20 and "01" <= digits[16:18] <= "12" and digits[18] in "234":
+        yield digits[:16]
 
 
 def _belongs_to_more(text: str, start: int, end: int) -> bool:
-    """A fraction, or a piece of a hex id (letters a-f at both sides, or more of them further on)."""
-    if text[start - 1 : start] == "." and text[start - 2 : start - 1].isdigit() and start > 1:
-        return True
-    word = re.compile(r"[0-9A-Za-z]*")
-    first = start
-    while first > 0 and text[first - 1].isalnum() and text[first - 1].isascii() and start - first < 140:
+    """A fraction, or a piece of a UUID or of a hex id."""
+    if start > 1 and text[start - 1] == "." and text[start - 2].isdigit():
+        return _FRACTION.search(text, max(0, start - 24), start) is not None
+    first, last = start, end
+    while first > 0 and start - first < 140 and text[first - 1] in _HEX_CHARS:
         first -= 1
-    found = word.match(text, first)
-    whole = found[0] if found else ""
-    if len(whole) == end - start:
-        return (
-            any(m.start() <= start - max(0, start - 40) for m in _UUID.finditer(text[max(0, start - 40) : end + 30]))
-            and text[start - 1 : start] == "-"
-        )
-    hexes = _HEX_WORD.fullmatch(whole)
-    return bool(hexes) and (len(whole) >= 20 or len(whole) == 16)
+    while last < len(text) and last - end < 140 and text[last] in _HEX_CHARS:
+        last += 1
+    whole = text[first:last]
+    bounded = not (text[first - 1 : first].isalnum() and first) and not text[last : last + 1].isalnum()
+    if (
+        bounded
+        and len(whole) > end - start
+        and (len(whole) == 16 or len(whole) >= 20)
+        and whole.rstrip("Ff") != text[start:end]
+    ):
+        return True
+    if text[first - 1 : first] != "-" and text[last : last + 1] != "-":
+        return False
+    return any(whole in m[0] for m in _UUID.finditer(text[max(0, first - 56) : last + 56]))
 
 
 def _is_issued(digits: str) -> bool:
@@ -289,7 +405,7 @@ def _is_issued(digits: str) -> bool:
 
 
 def _is_iban(value: str) -> bool:
-    if not 15 <= len(value) <= 34:
+    if value[:2] not in _IBAN_WIDTHS or len(value) != _IBAN_WIDTHS[value[:2]]:
         return False
     number = "".join(str(ord(c) - 55) if c.isalpha() else c for c in value[4:] + value[:4])
     return int(number) % 97 == 1

@@ -204,7 +204,7 @@ def _unbase64(token: str) -> str | None:
         data = _inflate(data)
     text = data.decode("utf-8", "replace")
     bad = sum(1 for c in text if c == "\ufffd" or (c < " " and c not in "\t\r\n"))
-    return text if data and bad * 10 <= len(text) else None
+    return text if data and bad * 20 <= len(text) else None
 
 
 def _inflate(data: bytes) -> bytes:
