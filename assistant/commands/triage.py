@@ -37,7 +37,7 @@ def triage(
         if (alerts is None) == (world is None):
             raise UsageError("give either --alerts FILE or --world DIR", mend="payops triage --help shows both")
         settings = _settings(config, state)
-        note = _of_world(world, settings, as_json) if world else _of_alerts(alerts, settings, as_json)  # type: ignore[arg-type]
+        note = note_of_world(world, settings, as_json) if world else _of_alerts(alerts, settings, as_json)  # type: ignore[arg-type]
         _print(note, as_json)
 
 
@@ -52,7 +52,7 @@ def demo(
     """Turn a recorded payment incident into a note. No account, key or server; nothing leaves this machine."""
     with one_line():
         settings = _settings(config, state)
-        note = _of_world(world, settings, as_json)
+        note = note_of_world(world, settings, as_json)
         _print(note, as_json)
         if serve:
             from assistant.commands.console import serve_note
@@ -68,7 +68,7 @@ def _settings(config: Path | None, state: Path | None) -> Settings:
     return load_settings(config, state=state)
 
 
-def _of_world(path: Path, settings: Settings, quiet: bool) -> Note:
+def note_of_world(path: Path, settings: Settings, quiet: bool = True) -> Note:
     from assistant.bootstrap import open_world
     from assistant.errors import SourceError, WorldError
 

@@ -1,0 +1,174 @@
+"""Worlds of the payments lab: the whole note is predicted, then scored against answers kept in another folder.
+
+`DIR` holds world folders under neutral names. Answers are `NAME.toml` in `DIR/../answers`, or in the folder given to
+`--answers`; predicting never looks for them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from assistant.core.time import parse_iso
+from assistant.errors import UsageError
+from evals.intervals import wilson
+
+TARGETS = {
+    "cause@1": ">= 0.80",
+    "cause@3": ">= 0.95",
+    "decoys": "< 0.03",
+    "healthy_called_healthy": ">= 0.95",
+    "onset_within_60s": ">= 0.90",
+    "confirmed_wrong": "<= 0.01",
+    "likely_wrong": "<= 0.15",
+    "leaks": "0",
+}
+_QUIET = {"none", "recovered", "false-alert"}
+Case = dict[str, Any]
+
+
+def predict(data: Path) -> Iterator[Mapping[str, Any]]:
+    """One note a world. UsageError where the folder holds no world."""
+    folders = sorted(p.parent for p in data.glob("*/world.toml"))
+    if not folders:
+        raise UsageError(f"{data}: no worlds", mend="make some: payops lab make KIND --seed 1 --out DIR --answers DIR2")
+    for folder in folders:
+        yield {"case": folder.name, "answer": note_of(folder)}
+
+
+def note_of(folder: Path) -> Mapping[str, Any]:
+    """The note of one world, through the same line as `payops triage --world`, with a state of its own."""
+    from assistant.commands.triage import note_of_world
+    from assistant.core.note_json import note_to_json
+    from assistant.settings import Settings
+
+    with tempfile.TemporaryDirectory(prefix="payops-lab-") as state:
+        return note_to_json(note_of_world(folder, Settings(state=Path(state))))
+
+
+def score(predictions: list[Mapping[str, Any]], data: Path, answers: Path | None = None) -> Mapping[str, Any]:
+    """Figures with Wilson intervals, by kind and tier, weakest first; every miss is listed."""
+    folder = answers or data.parent / "answers"
+    cases = [case_of(p, _answer(folder, str(p["case"]))) for p in predictions]
+    return {
+        "set": "lab",
+        "cases": cases,
+        "figures": figures(cases),
+        "floors": {},
+        "targets": TARGETS,
+        "by_kind": grouped(cases, "kind"),
+        "by_tier": grouped(cases, "tier"),
+        "failures": [c for c in cases if not c["right@1"]],
+    }
+
+
+def _answer(folder: Path, name: str) -> Mapping[str, Any]:
+    file = folder / f"{name}.toml"
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise UsageError(f"{file}: no answer", mend="give the folder of answers to --answers") from None
+
+
+def case_of(prediction: Mapping[str, Any], truth: Mapping[str, Any]) -> Case:
+    """What was right and wrong about one note."""
+    note = prediction["answer"]
+    named = [h for h in note["hypotheses"] if h["class"] != "inconclusive" or truth["verdict"] == "cause"]
+    first = note["hypotheses"][0] if note["hypotheses"] else None
+    quiet = truth["verdict"] in _QUIET
+    said_quiet = note["status"] == "nothing wrong now"
+    verdict = "nothing wrong" if said_quiet else first["class"] if first else "inconclusive"
+    right_at = {k: any(matches(h, truth) for h in named[:k]) for k in (1, 3)}
+    open_ended = truth["verdict"] == "inconclusive" and verdict == "inconclusive"
+    return {
+        "case": prediction["case"],
+        "kind": truth["kind"],
+        "tier": truth["tier"],
+        "quiet": quiet,
+        "truth": truth["entity"],
+        "said": first["entity"] if first else None,
+        "said_kind": first["kind"] if first else None,
+        "verdict": verdict,
+        "right@1": said_quiet if quiet else open_ended or (right_at[1] and not said_quiet),
+        "right@3": said_quiet if quiet else open_ended or (right_at[3] and not said_quiet),
+        "decoy": bool(first and first["change"] in set(truth["innocent_changes"]) and verdict != "inconclusive"),
+        "change_right": None if quiet else ((first or {}).get("change") or "none") == truth["change"],
+        "onset_error": _onset_error(note, truth),
+        "impact_error": _impact_error(note, truth),
+        "runbook_right": bool(note["runbooks"]) and truth["runbook"].endswith("/" + note["runbooks"][0]["path"]),
+        "leaks": leaks(note, truth),
+    }
+
+
+def matches(hypothesis: Mapping[str, Any], truth: Mapping[str, Any]) -> bool:
+    """The entity at fault, or, where it cannot be seen from here, the coarser one that can."""
+    entities = {truth["entity"], *(a["entity"] for a in truth.get("also", ()))}
+    return hypothesis["entity"] in entities | set(truth["accept"])
+
+
+def leaks(note: Mapping[str, Any], truth: Mapping[str, Any]) -> int:
+    """Planted values that stand in the note, as written or bare. Three digits occur by chance and are not counted."""
+    import json
+
+    text = json.dumps(note, ensure_ascii=False)
+    return sum(p["written"] in text or p["value"] in text for p in truth.get("planted", ()) if len(p["value"]) > 5)
+
+
+def _onset_error(note: Mapping[str, Any], truth: Mapping[str, Any]) -> float | None:
+    if truth["onset"] == "none" or truth["verdict"] in _QUIET or note["onset"] is None:
+        return None
+    return float(parse_iso(note["onset"]["at"]) - truth["onset"])
+
+
+def _impact_error(note: Mapping[str, Any], truth: Mapping[str, Any]) -> float | None:
+    """Relative error of lost authorisations, where the truth counts at least 50."""
+    lost = truth.get("impact", {}).get("lost_orders", 0)
+    if lost < 50 or not note["impact"]:
+        return None
+    return float((note["impact"]["lost"] - lost) / lost)
+
+
+def figures(cases: list[Case]) -> dict[str, Any]:
+    """Counts as `hits/of` beside the proportion and its interval."""
+    faulty = [c for c in cases if not c["quiet"]]
+    quiet = [c for c in cases if c["quiet"]]
+    timed = [c for c in faulty if c["onset_error"] is not None]
+    costed = sorted(abs(c["impact_error"]) for c in faulty if c["impact_error"] is not None)
+    confirmed = [c for c in cases if c["verdict"] == "confirmed"]
+    likely = [c for c in cases if c["verdict"] == "likely"]
+    rows = {
+        "cause@1": (sum(c["right@1"] for c in faulty), len(faulty)),
+        "cause@3": (sum(c["right@3"] for c in faulty), len(faulty)),
+        "change@1": (sum(bool(c["change_right"]) for c in faulty), len(faulty)),
+        "decoys": (sum(c["decoy"] for c in cases), len(cases)),
+        "healthy_called_healthy": (sum(c["right@1"] for c in quiet), len(quiet)),
+        "onset_within_60s": (sum(abs(c["onset_error"]) <= 60 for c in timed), len(timed)),
+        "runbook@1": (sum(c["runbook_right"] for c in faulty), len(faulty)),
+        "confirmed_wrong": (sum(not c["right@1"] for c in confirmed), len(confirmed)),
+        "likely_wrong": (sum(not c["right@1"] for c in likely), len(likely)),
+    }
+    out: dict[str, Any] = {name: said(*row) for name, row in rows.items()}
+    out["impact_median_error"] = f"{costed[len(costed) // 2]:.2f} over {len(costed)}" if costed else "none counted"
+    out["leaks"] = sum(c["leaks"] for c in cases)
+    return out
+
+
+def said(hits: int, of: int) -> str:
+    """`0.85 (17/20, 0.64-0.95)`"""
+    if not of:
+        return "none counted"
+    low, high = wilson(hits, of)
+    return f"{hits / of:.3f} ({hits}/{of}, {low:.2f}-{high:.2f})"
+
+
+def grouped(cases: list[Case], key: str) -> dict[str, str]:
+    """cause@1 by `key`, weakest first."""
+    groups: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        groups[str(case[key])].append(case)
+    order = sorted(groups, key=lambda k: (sum(c["right@1"] for c in groups[k]) / len(groups[k]), k))
+    return {k: said(sum(c["right@1"] for c in groups[k]), len(groups[k])) for k in order}
