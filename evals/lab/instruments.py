@@ -92,13 +92,9 @@ class Meter:
                 self._counter("approved", row, each[i, codes.index(APPROVED)])
             for c, text in enumerate(codes):
                 if self.naming.outcome != "split":
-                    self._counter("attempts", {**row, **self._outcome(text)}, each[i, c])
+                    self._counter("attempts", {**row, **self.naming.outcome_labels(text)}, each[i, c])
                 elif text != APPROVED:
-                    self._counter("declined", {**row, **self._outcome(text)}, each[i, c])
-
-    def _outcome(self, code: str) -> dict[str, str]:
-        # labels_of maps roles; these are final names already, which no role shares with another meaning
-        return self.naming.outcome_labels(code)
+                    self._counter("declined", {**row, **self.naming.outcome_labels(text)}, each[i, c])
 
     def samples(self) -> Samples:
         """Everything, by metric, for the evaluation of rules."""

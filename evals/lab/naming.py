@@ -58,11 +58,11 @@ class Naming:
         return {self.label(k): v for k, v in labels.items()}
 
     def outcome_labels(self, code: str) -> dict[str, str]:
-        """Labels that tell one response code on the attempts counter."""
+        """Label roles that tell one response code on the attempts counter."""
         if self.outcome == "result":
             result = "approved" if code == APPROVED else "error" if code in ERROR_CODES else "declined"
-            return {self.label("result"): result, self.label("code"): REASONS[code]}
-        return {self.label("code"): code}
+            return {"result": result, "code": REASONS[code]}
+        return {"code": code}
 
     def express(self, e: Expr) -> Expr:
         """An expression over roles, in this shop's names and units."""
