@@ -117,13 +117,20 @@ class ReadOnlySession(requests.Session):
         return getattr(self._here, "last", None)
 
     def _permit(self, request: requests.PreparedRequest) -> None:
-        base, url = urlsplit(self.base), urlsplit(request.url or "")
-        path = url.path.removeprefix(base.path)
-        names = frozenset(name for name, _ in parse_qsl(url.query, keep_blank_values=True))
-        same = (url.scheme, url.netloc) == (base.scheme, base.netloc) and url.path.startswith(base.path)
-        listed = any(read.permits(request.method or "", path, names) for read in self._reads)
-        if not (same and listed and not request.body and not url.fragment):
+        if not self._permitted(request):
             raise ForbiddenRequest(self.source, "a request outside the read-only list was stopped before it was sent")
+
+    def _permitted(self, request: requests.PreparedRequest) -> bool:
+        try:
+            base, url = urlsplit(self.base), urlsplit(request.url or "")
+        except ValueError:
+            return False
+        if url.geturl() != request.url or url.fragment or request.body:  # the parser mends and drops; we do not
+            return False
+        names = frozenset(name for name, _ in parse_qsl(url.query, keep_blank_values=True))
+        here = (url.scheme, url.netloc) == (base.scheme, base.netloc) and url.path.startswith(base.path)
+        path = url.path.removeprefix(base.path)
+        return here and any(read.permits(request.method or "", path, names) for read in self._reads)
 
     def _attempts(
         self, request: requests.PreparedRequest, end: float, budget: Budget | None, kwargs: dict[str, Any]
@@ -266,7 +273,8 @@ def _headers(source: str, headers: Mapping[str, str]) -> dict[str, str]:
 
 def _worth_again(response: requests.Response) -> bool:
     """Overload in front of the server. A 503 of Prometheus' own (JSON) is a query that ran out of time: not again."""
-    return response.status_code in RETRIED and "json" not in response.headers.get("Content-Type", "")
+    own = response.status_code == 503 and "json" in response.headers.get("Content-Type", "")
+    return response.status_code in RETRIED and not own
 
 
 def _pause(response: requests.Response | None, attempt: int) -> float:

@@ -61,5 +61,5 @@ LOKI = (
     _read("/loki/api/v1/status/buildinfo"),
 )
 
-DOCUMENT = (_read(""),)
+DOCUMENT = (_read("/?"),)
 """A JSON document behind a URL: that very URL."""
