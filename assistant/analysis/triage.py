@@ -86,7 +86,7 @@ def triage(fired: Sequence[Fired], owned: Sequence[Owned] = ()) -> tuple[Decisio
 def _judge(f: Fired) -> tuple[float, tuple[str, ...]]:
     score, reasons = 0.0, []
     for part, why in (_by_signature(f), _by_course(f), _by_habit(f)):
-        score += part
+        score += min(part, 0.9) if f.complaint is False else part  # a harmless signature bounds what the course can say
         reasons += why
     score += {1: 0.4, 2: 0.2, 3: 0.0}.get(f.rank, -0.3)
     return score, tuple(reasons)
