@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -103,7 +103,7 @@ def rule_labels(rule: Rule, shop: Shop) -> dict[str, str]:
 
 def stamp(t: float) -> str:
     """RFC 3339 in UTC with milliseconds, as Alertmanager writes it."""
-    return datetime.fromtimestamp(round(t, 3), tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return datetime.fromtimestamp(round(t, 3), tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:
@@ -144,7 +144,7 @@ def summary(rule: Rule, naming: Naming, alert: Alert) -> str:
     return re.sub(r"\{(\w+)\}", lambda m: alert.labels.get(naming.label(m[1]), ""), text)
 
 
-def annotations(rule: Rule, text: str) -> dict[str, str]:
+def notes(rule: Rule, text: str) -> dict[str, str]:
     return {"runbook_url": f"{RUNBOOKS}/{rule.team}/{rule.alert}", "summary": text}
 
 
@@ -159,7 +159,7 @@ def rule_groups(shop: Shop) -> list[dict[str, Any]]:
                 "expr": expr,
                 "for": f"{rule.hold}s",
                 "labels": rule_labels(rule, shop),
-                "annotations": annotations(rule, template(rule, shop.naming)),
+                "annotations": notes(rule, template(rule, shop.naming)),
             }
             groups.setdefault(rule.team, []).append(one)
     return [
@@ -192,7 +192,7 @@ def _rule_document(shop: Shop, b: Board, raw: Mapping[str, Any]) -> dict[str, An
     alerts = [
         {
             "labels": dict(a.labels),
-            "annotations": annotations(a.rule, summary(a.rule, shop.naming, a)),
+            "annotations": notes(a.rule, summary(a.rule, shop.naming, a)),
             "state": "pending" if math.isnan(a.fired) else "firing",
             "activeAt": stamp(a.since),
             "value": f"{a.value:e}",
@@ -213,7 +213,7 @@ def alerts_document(shop: Shop, b: Board) -> list[dict[str, Any]]:
         sent = a.fired + math.floor((last - a.fired) / RESEND) * RESEND
         query = quote_plus(render(shop.naming.express(a.rule.expr)))
         out.append({
-            "annotations": annotations(a.rule, summary(a.rule, shop.naming, a)), "endsAt": stamp(sent + 4 * max(RESEND, shop.steps[1])),
+            "annotations": notes(a.rule, summary(a.rule, shop.naming, a)), "endsAt": stamp(sent + 4 * max(RESEND, shop.steps[1])),
             "fingerprint": fingerprint(a.labels), "receivers": [{"name": "assistant"}], "startsAt": stamp(a.fired),
             "status": {"inhibitedBy": [], "silencedBy": [], "state": "active"}, "updatedAt": stamp(sent + 0.004),
             "generatorURL": f"http://prometheus.example/graph?g0.expr={query}&g0.tab=1", "labels": dict(a.labels),

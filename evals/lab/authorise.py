@@ -103,7 +103,7 @@ def healthy(rng: np.random.Generator, shop: Shop, a: Attempts, canary_from: floa
     ]
     stage = np.full(n, DONE)
     sca = a.sca | ((a.wave > 0) & (a.channel == 0) & (rng.random(n) < 0.3))
-    threeds = np.where(sca, rng.choice(4, n, p=[0.925, 0.05, 0.015, 0.01]), -1)
+    threeds = np.where(sca, rng.choice(4, n, p=[0.90, 0.07, 0.015, 0.015]), -1)
     failed = threeds == RESULTS.index("N")
     code[failed], stage[failed] = C["T1"], 4
     score = rng.beta(2.0, 9.0, n)
@@ -350,7 +350,3 @@ def impact(shop: Shop, a: Attempts, o: Outcome, now: float) -> dict[str, object]
         "first_attempts_failed": int(hurt.sum()), "approved_later": int(recovered.sum()), "orders_lost": int(lost.sum()),
         "lost_amount_minor": {c: v for c, v in by_currency.items() if v},
     }  # fmt: skip
-
-
-def channel_name(index: int) -> str:
-    return CHANNELS[index]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evals.lab.authorise import C, Outcome
 from evals.lab.instruments import Meter
@@ -63,10 +65,10 @@ def _acts(active: Sequence[Active], role: str, gauge: str) -> list[Active]:
 
 
 def _bend(
-    base: Floats, grid: Floats, acts: Sequence[Active], *, relative: bool = False, scope: dict[str, str] | None = None
+    base: npt.NDArray[Any], grid: Floats, acts: Sequence[Active], *, relative: bool = False, scope: dict[str, str] | None = None
 ) -> Floats:
     """Apply `level` and `climb` to a gauge whose own labels are `scope`."""
-    out = base.copy()
+    out: Floats = np.array(base, dtype=np.float64)
     for x in acts:
         f = x.fault
         if any(k in (scope or {}) and (scope or {})[k] != str(v) for k, v in f.scope.items()):

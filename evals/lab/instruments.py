@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evals.lab.naming import APPROVED, Naming
 from evals.lab.promql import Samples
@@ -33,8 +35,8 @@ class Meter:
         """Index of the first scrape that sees an event of moment `t` (len(grid): none does)."""
         return np.searchsorted(self.grid, t, side="left")
 
-    def gauge(self, role: str, labels: Labelled, values: Floats) -> None:
-        self.rows.append(({"__name__": self.naming.metric(role), **self.naming.labels_of(labels)}, values))
+    def gauge(self, role: str, labels: Labelled, values: npt.NDArray[Any]) -> None:
+        self.rows.append(({"__name__": self.naming.metric(role), **self.naming.labels_of(labels)}, np.asarray(values, np.float64)))
 
     def _cumulative(self, key: Ints, bins: Ints, size: int, weights: Floats | None = None) -> Floats:
         n = len(self.grid) + 1

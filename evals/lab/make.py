@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from assistant.errors import UsageError
 from evals.lab import alerts as boards
@@ -47,6 +49,16 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """The stretch of time that is simulated: the onset (unix s), seconds before and after it, seconds between scrapes."""
+
+    onset: float
+    before: float = BEFORE
+    after: float = AFTER
+    step: float = 0.0  # 0: the shop's own
+
+
+@dataclass(frozen=True, slots=True)
 class Truth:
     """Everything that is known about a made world and is not in it."""
 
@@ -75,7 +87,7 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
+class Draft:
     """A simulated shop before it is known when its alert fires."""
 
     shop: Shop
@@ -94,7 +106,7 @@ def make(kind: Kind, seed: int, options: Options | None = None) -> World:
     """A world of this kind and seed. Raises UsageError when no alert of the kind fires: the fault is too weak."""
     for attempt in range(TRIES):
         rng = np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(kind.name.encode()), attempt]))
-        draft = _simulate(kind, rng, options or Options())
+        draft = simulate_shop(kind, rng, options or Options())
         now = _moment(draft, rng)
         if now is not None:
             world = _cut(draft, seed, now, rng)
@@ -106,23 +118,30 @@ def make(kind: Kind, seed: int, options: Options | None = None) -> World:
     )
 
 
-def _simulate(kind: Kind, rng: np.random.Generator, options: Options) -> _Draft:
+def _some_day(rng: np.random.Generator) -> float:
+    """An onset on some day of 2026, in the busy hours."""
+    day = datetime(2026, 2, 1, tzinfo=UTC).timestamp() + 86400 * int(rng.integers(240))
+    return round(day + rng.uniform(7.5, 21.5) * HOUR, 1)
+
+
+def simulate_shop(kind: Kind, rng: np.random.Generator, options: Options, frame: Frame | None = None) -> Draft:
+    """A shop with this kind of incident in it, measured over the whole frame."""
     shop = draw_shop(rng, tier=options.tier, naming=options.naming, topology=options.topology)
     s = bind(kind, shop, rng)
-    day = datetime(2026, 2, 1, tzinfo=timezone.utc).timestamp() + 86400 * int(rng.integers(240))
-    onset = round(day + rng.uniform(7.5, 21.5) * HOUR, 1)
-    window = (onset - BEFORE, onset + AFTER)
+    frame = frame or Frame(_some_day(rng))
+    onset, window = frame.onset, (frame.onset - frame.before, frame.onset + frame.after)
     new_model = any(f.scope.get("model") == shop.models[1] for f in s.faults)
     canary = onset - (s.change.before if s.change else HOUR) if new_model else float(rng.choice([window[0], math.inf]))
     a, o = simulate(rng, shop, s, window, onset, canary)
     noise = draw_noise(rng, shop, s, onset)
     active = (*(gauges.Active(f, onset) for f in s.faults), *noise)
-    grid = np.round(np.arange(window[0], window[1], shop.steps[0]) + float(rng.integers(1, 5000)) / 1000.0, 3)
+    step = frame.step or shop.steps[0]
+    grid = np.round(np.arange(window[0], window[1], step) + float(rng.integers(1, 5000)) / 1000.0, 3)
     changes = draw_changes(rng, shop, s, onset, window)
     m = Meter(grid, shop.naming, rng)
     moments = _say(rng, s, onset, window[1])
     _measure(m, shop, s, a, o, active, onset, changes, moments)
-    return _Draft(shop, s, onset, a, o, m, active, noise, changes, moments)
+    return Draft(shop, s, onset, a, o, m, active, noise, changes, moments)
 
 
 def _say(rng: np.random.Generator, s: Scenario, onset: float, end: float) -> dict[int, list[float]]:
@@ -164,27 +183,31 @@ def _soon(rng: np.random.Generator, shop: Shop, s: Scenario) -> tuple[str, float
 
 
 def _vanish(m: Meter, shop: Shop, active: Sequence[gauges.Active]) -> None:
-    label = m.naming.label("service")
     for x in active:
-        f = x.fault
-        if f.mechanism == "vanish" and f.signal == "metrics":
-            gone = f.strength(m.grid, x.onset) > 0
-            name = shop.service(f.component)
-            m.alter(
-                lambda ls, n=name: ls.get(label) == n and ls["__name__"] != m.naming.metric("up"),
-                lambda v, g=gone: np.where(g, np.nan, v),
-            )  # type: ignore[misc]
-        elif f.mechanism == "restart":
-            name = shop.service(f.component)
-            m.alter(
-                lambda ls, n=name: (
-                    ls.get(label) == n and ls["__name__"].endswith(("_total", "_bucket", "_count", "_sum"))
-                ),
-                lambda v, x=x: _reset(v, m.grid, x),
-            )  # type: ignore[misc]
+        if x.fault.mechanism == "vanish" and x.fault.signal == "metrics":
+            gone = x.fault.strength(m.grid, x.onset) > 0
+            m.alter(_of_service(m, shop, x, counters=False), partial(_hide, gone))
+        elif x.fault.mechanism == "restart":
+            m.alter(_of_service(m, shop, x, counters=True), partial(_reset, m.grid, x))
 
 
-def _reset(values: Floats, grid: Floats, x: gauges.Active) -> Floats:
+def _hide(gone: npt.NDArray[np.bool_], values: Floats) -> Floats:
+    return np.where(gone, np.nan, values)
+
+
+def _of_service(m: Meter, shop: Shop, x: gauges.Active, *, counters: bool) -> Callable[[dict[str, str]], bool]:
+    """Whether a series is exposed by the service that a fault acts on."""
+    label, name, up = m.naming.label("service"), shop.service(x.fault.component), m.naming.metric("up")
+    endings = ("_total", "_bucket", "_count", "_sum")
+
+    def of_it(labels: dict[str, str]) -> bool:
+        mine = labels.get(label) == name and labels["__name__"] != up
+        return mine and (not counters or labels["__name__"].endswith(endings))
+
+    return of_it
+
+
+def _reset(grid: Floats, x: gauges.Active, values: Floats) -> Floats:
     """A counter of a process that starts again and again: it begins at zero each time."""
     life = np.where(x.fault.strength(grid, x.onset) > 0, np.floor((grid - x.onset) / x.fault.every), -1)
     started = np.concatenate([[True], np.diff(life) != 0])
@@ -198,7 +221,7 @@ def evaluation_times(grid: Floats, every: float, until: float) -> Floats:
     return np.round(np.arange(float(grid[0]) + every * 0.437, until, every), 3)
 
 
-def _moment(d: _Draft, rng: np.random.Generator) -> float | None:
+def _moment(d: Draft, rng: np.random.Generator) -> float | None:
     """`now`: some time after the kind's first alert fires, or after the fault ended while one still does."""
     at = evaluation_times(d.meter.grid, d.shop.steps[1], d.onset + AFTER)
     b = boards.board(d.shop, d.meter.samples(), at, only=d.scenario.alerts, after=d.onset)
@@ -213,7 +236,7 @@ def _moment(d: _Draft, rng: np.random.Generator) -> float | None:
     return round(min(min(fired) + float(rng.uniform(75, 780)), d.onset + AFTER - 20), 3)
 
 
-def _cut(d: _Draft, seed: int, now: float, rng: np.random.Generator) -> World | None:
+def _cut(d: Draft, seed: int, now: float, rng: np.random.Generator) -> World | None:
     """The world as seen at `now`, or None when by then none of the kind's alerts fires."""
     start = max(now - rng.uniform(2.7, 3.6) * HOUR, float(d.meter.grid[0]))
     keep = (d.meter.grid >= start) & (d.meter.grid <= now)

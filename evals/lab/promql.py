@@ -94,8 +94,8 @@ def render(e: Expr) -> str:
             inside = ",".join(f'{k}{op}"{v}"' for k, op, v in match)
             return metric + (f"{{{inside}}}" if inside else "") + (f" offset {span(offset)}" if offset else "")
         case Rate(of, seconds):
-            plain, _, offset = render(of).partition(" offset ")
-            return f"rate({plain}[{span(seconds)}]{' offset ' + offset if offset else ''})"
+            plain, _, back = render(of).partition(" offset ")
+            return f"rate({plain}[{span(seconds)}]{' offset ' + back if back else ''})"
         case Aggregate(how, by, of):
             grouping = f" by ({', '.join(by)})" if by else ""
             return f"{how}{grouping} ({render(of)})"

@@ -108,7 +108,7 @@ def draw(rng: np.random.Generator, *, tier: str = "", naming: str = "", topology
     roles = [ROLES[i] for i in rng.permutation(len(ROLES))]  # the order of services says nothing
     year = int(rng.integers(2026, 2027))
     return Shop(
-        world=f"{rng.choice(_WORLD_WORDS)}-{int(rng.integers(10000)):04d}",
+        world=f"{rng.choice(_WORLD_WORDS)}-{int(rng.integers(10**6)):06d}",
         naming=namings.load(name),
         services={role: str(top["services"][role]) for role in roles},
         kinds={role: str(top["kinds"][role]) if top["tell_kinds"] else "" for role in roles},
@@ -129,7 +129,7 @@ def draw(rng: np.random.Generator, *, tier: str = "", naming: str = "", topology
 def _issuers(rng: np.random.Generator, regions: tuple[str, ...]) -> tuple[Issuer, ...]:
     words = [str(w) for w in rng.permutation(_ISSUER_WORDS)]
     acs = [str(a) for a in rng.permutation(_ACS_WORDS)[:3]]
-    out = []
+    out: list[Issuer] = []
     for region in regions:
         n = 3 if len(regions) == 3 else 4
         shares = rng.dirichlet(np.full(n, 9.0)) / len(regions)

@@ -228,7 +228,7 @@ def _check(name: str, raw: Mapping[str, Any]) -> None:
 
 
 def _check_fault(where: str, f: Mapping[str, Any]) -> None:
-    mechanism = f.get("mechanism")
+    mechanism = str(f.get("mechanism"))
     if mechanism not in MECHANISMS:
         raise _refuse(where, f"unknown mechanism {mechanism!r}", f"there are: {', '.join(MECHANISMS)}")
     components, needs, may = MECHANISMS[mechanism]
@@ -323,7 +323,7 @@ def _fault(fill: _Filler, raw: Mapping[str, Any]) -> Fault:
     given = {("from_" if k == "from" else k): fill(v) for k, v in raw.items()}
     _check_values(fill.file, given)
     known = {f.name for f in fields(Fault)}
-    lists = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if k in known}
+    lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if k in known}
     return Fault(**lists)
 
 
