@@ -126,7 +126,7 @@ def _onset_error(note: Mapping[str, Any], truth: Mapping[str, Any]) -> float | N
 
 def _impact_error(note: Mapping[str, Any], truth: Mapping[str, Any]) -> float | None:
     """Relative error of lost authorisations, where the truth counts at least 50."""
-    lost = truth.get("impact", {}).get("lost_orders", 0)
+    lost = truth.get("impact", {}).get("orders_lost", 0)
     if lost < 50 or not note["impact"]:
         return None
     return float((note["impact"]["lost"] - lost) / lost)
