@@ -221,7 +221,7 @@ class Loki:
         if answer.status_code != 200:
             raise _refusal(answer)
         document = decoded(SOURCE, answer)
-        if not isinstance(document, Mapping):
+        if not isinstance(document, Mapping) or document.get("status", "success") != "success":
             raise SourceMalformed(SOURCE, "the answer is not of the API's shape", mend="check `url` and `prefix`")
         return document
 

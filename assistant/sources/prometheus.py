@@ -213,7 +213,7 @@ class Prometheus:
                 result = call(client)
         except PrometheusApiClientException:
             raise self._refusal() from None
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             raise SourceMalformed(SOURCE, "the answer is not JSON of the API's shape", mend="check `url`") from None
         self._notice()
         return result

@@ -281,7 +281,7 @@ def _pause(response: requests.Response | None, attempt: int) -> float:
     told = response.headers.get("Retry-After", "") if response is not None else ""
     if told.isdigit():
         return float(told)
-    return random.uniform(0.05, 0.15 * 2**attempt)
+    return random.uniform(0.02, 0.06 * 2**attempt)
 
 
 def secret_of(endpoint: Endpoint) -> Secret | None:
