@@ -22,11 +22,12 @@ from assistant.errors import SourceError, SourceMalformed, SourceRefused, Source
 from assistant.settings import LokiEndpoint
 from assistant.sources.budget import Budget
 from assistant.sources.door import Door
+from assistant.sources.guarded_http import accepted, decoded
 from assistant.sources.log_budget import MAX_SCAN, LogRequest, bounded, reachable, slices
 from assistant.sources.log_labels import LabelRole, as_labels, label_roles, with_roles
 from assistant.sources.logql import search_text
 from assistant.sources.promql import LABEL_NAME
-from assistant.sources.readonly_http import ReadOnlySession, accepted, decoded
+from assistant.sources.readonly_http import ReadOnlySession
 from assistant.sources.reads import LOKI
 from redaction import Redactor
 

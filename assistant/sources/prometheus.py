@@ -25,6 +25,7 @@ from assistant.sources.alert_json import Active, active_alerts_of, active_of, da
 from assistant.sources.budget import Budget
 from assistant.sources.door import Door
 from assistant.sources.evaluate import largest
+from assistant.sources.guarded_http import accepted
 from assistant.sources.matrix import matrix_of, vector_of
 from assistant.sources.metric_budget import (
     RangeRequest,
@@ -37,7 +38,7 @@ from assistant.sources.metric_budget import (
 )
 from assistant.sources.metric_discovery import discovered
 from assistant.sources.promql import duration, labels_of, narrowed, render, selecting
-from assistant.sources.readonly_http import ReadOnlySession, accepted
+from assistant.sources.readonly_http import ReadOnlySession
 from assistant.sources.reads import PROMETHEUS
 from redaction import Redactor
 
