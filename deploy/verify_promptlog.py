@@ -46,12 +46,20 @@ class Doubts:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.first_bad: int | None = None
+        self.wrong: list[int] = []  # records seen to be wrong
+        self.spans: list[int] = []  # where a span starts in which one must be
 
     def add(self, text: str, index: int | None = None) -> None:
         self.lines.append(text)
-        if index is not None and (self.first_bad is None or index < self.first_bad):
-            self.first_bad = index
+        self.wrong += [] if index is None else [index]
+
+    def add_span(self, text: str, start: int) -> None:
+        self.lines.append(text)
+        self.spans.append(start)
+
+    @property
+    def first_bad(self) -> int | None:
+        return min(self.wrong or self.spans, default=None)
 
 
 class Bundle:
@@ -327,9 +335,11 @@ def check_checkpoints(
             continue
         held = good[-1][0] if good else 0
         if size > total:
-            doubts.add(f"{what} covers {size} records, the bundle holds the hashes of {total}", total)
+            doubts.add_span(f"{what} covers {size} records, the bundle holds the hashes of {total}", total)
         elif roots.get(size) != root:
-            doubts.add(f"{what} over {size} records has another root: records {held} to {size - 1} changed", held)
+            doubts.add_span(
+                f"{what} over {size} records has another root: something in {held} to {size - 1} changed", held
+            )
         else:
             good.append((size, time))
     return good

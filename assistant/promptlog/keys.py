@@ -48,7 +48,8 @@ class Signer:
 class Keys:
     """The active signer (None with the reason in `signing_gap` when it cannot be had), older public keys, body keys.
 
-    `warnings` are lines for people, such as the one that says default key files are not for production.
+    `warnings` are lines for people, such as the one that says default key files are not for production; `made` says
+    that they were made just now.
     """
 
     signer: Signer | None
@@ -57,6 +58,7 @@ class Keys:
     signing_gap: str = ""
     body_gap: str = ""
     warnings: tuple[str, ...] = ()
+    made: bool = False
 
     @property
     def active_body(self) -> BodyKey:
@@ -119,6 +121,8 @@ def load_keys(*, origin: str, state: Path, signing: str = "", body: str = "", cr
     key raises LogKeyMissing. `create=False` never makes a file (a log that exists must not quietly get new keys).
     """
     warnings: list[str] = []
+    defaults = [state / "keys" / name for place, name in ((signing, "signing.key"), (body, "body.key")) if not place]
+    made = create and not all(path.exists() for path in defaults)
     sign_lines, signing_gap = _lines(signing, state / "keys" / "signing.key", lambda: new_signing_key(origin), create)
     body_lines, body_gap = _lines(body, state / "keys" / "body.key", new_body_key, create)
     if not signing or not body:
@@ -135,6 +139,7 @@ def load_keys(*, origin: str, state: Path, signing: str = "", body: str = "", cr
         signing_gap=signing_gap or bad_signing,
         body_gap=body_gap or bad_body,
         warnings=tuple(warnings),
+        made=made,
     )
 
 

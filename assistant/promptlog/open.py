@@ -163,8 +163,13 @@ def configured_keys(settings: LogSettings) -> Keys:
         state=settings.state,
         signing=key_place(log.signing_key_file, log.signing_key_command),
         body=key_place(log.body_key_file, log.body_key_command),
-        create=bool(log.url) or not (settings.state / FILE).exists(),
+        create=bool(log.url) or not log_exists(settings),
     )
+
+
+def log_exists(settings: LogSettings) -> bool:
+    """Whether there is a log to read (of a server we cannot say without opening it)."""
+    return bool(settings.log.url) or (settings.state / FILE).exists()
 
 
 def key_place(file: str, command: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from itertools import islice
 
 from assistant.promptlog.log import Log
-from assistant.promptlog.record import Event, Gone, Record
+from assistant.promptlog.record import CLOSES_REQUEST, Event, Gone, Record
 from assistant.promptlog.store import Filter
 
 
@@ -109,7 +109,7 @@ def story(log: Log, record: Record, *, most: int = 200) -> Story:
     return Story(
         record=record,
         bodies={name: log.body(record, name) for name in record.bodies},
-        answers=tuple(r for r in about if r.event is not Event.AUDIT_REVIEW),
+        answers=tuple(r for r in about if r.event in CLOSES_REQUEST),
         queries=queries,
         notes=notes,
         reviews=tuple(r for r in about if r.event is Event.AUDIT_REVIEW),

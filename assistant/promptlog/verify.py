@@ -36,6 +36,8 @@ from assistant.promptlog.record import (
 from assistant.promptlog.store import Filter, Row, Store
 
 MAX_DOUBTS = 100
+_SPANS = frozenset({"rewritten", "shorter"})
+"""Kinds of doubt whose index is the start of a span."""
 CLOCK_STEP = timedelta(seconds=5)
 Optional = str | None
 Columns = tuple[RecordId, str, str, str, str, Optional, Optional, Optional, Optional, str]
@@ -83,7 +85,9 @@ class Report:
 
     @property
     def first_bad(self) -> int | None:
-        return min((d.index for d in self.doubts if d.index is not None), default=None)
+        """The first record that is itself seen to be wrong; else the first of the span in which one must be."""
+        seen = [(d.kind in _SPANS, d.index) for d in self.doubts if d.index is not None]
+        return min(seen, default=(False, None))[1]
 
 
 @dataclass(frozen=True, slots=True)
