@@ -11,6 +11,7 @@ import logging
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,10 +21,12 @@ from typing import Any
 
 from assistant.core.alert import Alert
 from assistant.core.note import Note
+from assistant.core.time import Instant
 from assistant.errors import PayopsError, PromptLogError, SettingsError
 from assistant.house import House
 from assistant.incidents import Spans
 from assistant.settings import Secret, Settings, quiet_telemetry
+from redaction import Redactor
 
 _LOG = logging.getLogger("payops.live")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -49,7 +52,7 @@ class Live:
     def __init__(
         self, settings: Settings, *, notes: Path, terminal: bool = False, extras: Extras | None = None
     ) -> None:
-        from assistant.bootstrap import build_live
+        from assistant.sources.live import Servers
         from assistant.telemetry.logs import configure
         from assistant.telemetry.metrics import new_metrics
         from redaction import FinalScanner
@@ -62,7 +65,8 @@ class Live:
         self._extras = extras or Extras()
         self._stop = threading.Event()
         self._guard = threading.Lock()
-        self.house = build_live(settings, actor="serve")
+        self._servers = Servers(settings)
+        self.house = self._built()
         self._publisher = self._published(self.house)
         self.service = self._service(notes, terminal)
         self.webhook = self._webhook()
@@ -71,6 +75,7 @@ class Live:
     def start(self) -> None:
         """Raises PayopsError with the mend; nothing runs then."""
         try:
+            self._investigator.warm()
             self.service.start()
         except PayopsError:
             self.house.promptlog.close()
@@ -124,12 +129,10 @@ class Live:
 
     def renew(self) -> None:
         """Build the house anew if its prompt log failed. PromptLogError while that is still not possible."""
-        from assistant.bootstrap import build_live
-
         with self._guard:
             if not self.log_failure():
                 return
-            fresh = build_live(self.settings, actor="serve")
+            fresh = self._built()
             old, self.house = self.house, fresh
             self._publisher = self._published(fresh)
             self._publisher.start()
@@ -147,6 +150,17 @@ class Live:
 
         alerts: Sequence[Alert] = parse_webhook(body, self.house.redactor)[0]
         return alerts
+
+    def _built(self) -> House:
+        """A house over servers that all incidents share, connections and circuit breakers included."""
+        from assistant.bootstrap import build
+        from assistant.house import Sources
+
+        def sources(redactor: Redactor) -> Sources:
+            parts = self._servers.incident(redactor).parts(now=Instant(time.time()))
+            return Sources(alerts=parts.alerts, metrics=parts.metrics, logs=parts.logs, changes=parts.changes)
+
+        return build(self.settings, sources, actor="serve")
 
     def _service(self, notes: Path, terminal: bool) -> Any:
         from assistant.notebook.database import open_database

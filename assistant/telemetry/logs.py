@@ -46,6 +46,9 @@ class JsonLines(logging.Handler):
         self.blocked = 0
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno < logging.WARNING and record.name.split(".")[0] != "payops":
+            # Libraries that set their own level would chatter here.
+            return
         line = self._line(record)
         try:
             self._scanner.check(line, sink="log line")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +12,7 @@ from assistant.core.incident import Incident, IncidentId
 from assistant.core.note import Note
 from assistant.errors import SourceError
 from assistant.incidents import Spans, incident_of, rank
+from assistant.ports import AlertSource
 
 if TYPE_CHECKING:
     from assistant.case import Case
@@ -21,7 +23,11 @@ SHOWN_ALERTS = 50
 
 
 class Investigator(Protocol):
-    """`Found` is whatever `examine` returns; it stays in the process that made it and is never stored."""
+    """`examine` returns whatever it likes; it stays in the process that made it and is never stored. `has_model` False
+    means that a draft would say what the facts say."""
+
+    @property
+    def has_model(self) -> bool: ...
 
     def incident(self, incident: IncidentId, alerts: tuple[Alert, ...]) -> Incident: ...
 
@@ -31,6 +37,10 @@ class Investigator(Protocol):
 
     def draft(self, found: Any, *, revision: int) -> Note: ...
 
+    def sketch(self, found: Any) -> Note:
+        """The facts as a note that is only compared with the last one: neither recorded nor shown."""
+        ...
+
 
 @dataclass(slots=True)
 class HouseInvestigator:
@@ -39,14 +49,25 @@ class HouseInvestigator:
     house: House
     spans: Spans
 
+    @property
+    def has_model(self) -> bool:
+        return self.house.draft is not self.house.facts
+
+    def warm(self) -> None:
+        """Load what the first incident would otherwise wait for."""
+        import assistant.investigate
+
+        self.house.runbooks.find(alerts=(), question="is anything wrong", findings_text="")
+        _ = assistant.investigate.examine
+
     def incident(self, incident: IncidentId, alerts: tuple[Alert, ...]) -> Incident:
         """The incident with windows and rules. A clock of the source that runs ahead of ours moves `now` to it."""
-        shown = tuple(sorted(alerts, key=lambda a: (a.status != "firing", rank(a), a.starts_at, a.fingerprint)))[
-            :SHOWN_ALERTS
-        ]
+        by_weight = sorted(alerts, key=lambda a: (a.status != "firing", rank(a), a.starts_at, a.fingerprint))
+        source = self.house.sources(self.house.redactor).alerts
+        shown = _dated(tuple(by_weight[:SHOWN_ALERTS]), source)
         newest = max((a.starts_at for a in shown), default=0.0)
         now = max(self.house.clock.now(), newest + 1.0)
-        return incident_of(shown, self._rules(), now=now, spans=self.spans, incident_id=incident)
+        return incident_of(shown, _rules(source), now=now, spans=self.spans, incident_id=incident)
 
     def examine(self, incident: Incident) -> Case:
         from assistant.investigate import examine
@@ -66,12 +87,24 @@ class HouseInvestigator:
 
         return drafted_note(found, self.house, revision=revision)
 
-    def _rules(self) -> tuple[Rule, ...]:
-        """The rules behind the alerts. Without them windows start at `startsAt`; collecting tells of the gap."""
-        try:
-            return self.house.sources(self.house.redactor).alerts.rules()
-        except SourceError:
-            return ()
+    def sketch(self, found: Case) -> Note:
+        from assistant.compose import compose
+
+        return compose(found, self.house.facts(found.context), now=self.house.clock.now())
+
+
+def _dated(alerts: tuple[Alert, ...], source: AlertSource) -> tuple[Alert, ...]:
+    """With the time their conditions began, where the source can tell (see `sources.live.LiveAlerts.dated`)."""
+    dated: Callable[[tuple[Alert, ...]], tuple[Alert, ...]] | None = getattr(source, "dated", None)
+    return dated(alerts) if dated is not None else alerts
+
+
+def _rules(source: AlertSource) -> tuple[Rule, ...]:
+    """The rules behind the alerts. Without them windows start at `startsAt`; collecting tells of the gap."""
+    try:
+        return source.rules()
+    except SourceError:
+        return ()
 
 
 def skew_gap(incident: Incident, *, now: float) -> Gap | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from assistant.core.incident import Incident, IncidentId
 from assistant.core.note import Note
+from assistant.core.note_json import note_to_json
 from assistant.errors import PromptLogError, WorkflowError
 from assistant.notebook.canonical import dump
 from assistant.notebook.database import Database
@@ -126,7 +127,8 @@ class Work:
         """The drafted note, or the deterministic one with the reason why."""
         facts = self.parts.notes.by_key(incident, f"{number}.facts")
         done = self.parts.notes.by_key(incident, f"{number}.note")
-        if done is not None or (crashes > CRASHES and facts is not None):
+        nothing_to_add = crashes > CRASHES or (crashes == 0 and not self.parts.investigator.has_model)
+        if done is not None or (facts is not None and nothing_to_add):
             return {"revision": done or facts}
         snapshot = self._snapshot(incident)
         value, found = self._found.pop((incident, number), (None, None))
@@ -136,6 +138,8 @@ class Work:
                 return {"revision": self._keep(self._plain(value, _CRASHED), value, snapshot, key=f"{number}.note")}
             found = self.parts.investigator.examine(value)
         self.parts.probe("note.examined")
+        if self.parts.rounds.kind(incident, number) == "look" and self._same(incident, found):
+            return {"revision": None}
         revision = self.parts.notes.next_revision(incident)
         if crashes >= CRASHES:
             note = self.parts.investigator.facts(found, revision=revision, without_model=_CRASHED)
@@ -145,6 +149,11 @@ class Work:
             note = self.parts.investigator.draft(found, revision=revision)
         self.parts.probe("note.written")
         return {"revision": self._keep(note, value, snapshot, key=f"{number}.note")}
+
+    def _same(self, incident: IncidentId, found: Any) -> bool:
+        """Whether a further look found nothing that is worth a revision."""
+        latest = self.parts.notes.latest(incident)
+        return latest is not None and material(latest) == material(note_to_json(self.parts.investigator.sketch(found)))
 
     def _finish(self, incident: IncidentId, number: int, crashes: int) -> dict[str, Any]:
         self._found.pop((incident, number), None)
@@ -197,6 +206,20 @@ class Work:
 
     def _patiently(self, work: Callable[[], Any]) -> Any:
         return self.parts.database.patiently(work, stopping=self.parts.stopping)
+
+
+def material(note: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What of a note (as JSON) is worth an update: status, severity, the leading hypothesis, and which kinds of
+    evidence and which sources there are. Numbers that only grew are not.
+    """
+    leading = note["hypotheses"][0] if note["hypotheses"] else {}
+    return (
+        note["status"],
+        note["severity"],
+        tuple(leading.get(k) for k in ("entity", "kind", "class", "change")),
+        frozenset(e["kind"] for e in note["evidence"]),
+        frozenset(g["source"] for g in note["gaps"]),
+    )
 
 
 _CRASHED = "looking further crashed twice, so this is written without it"

@@ -7,7 +7,9 @@ two replicas cannot begin the same one. `payops_round` keeps each round and its 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -16,6 +18,7 @@ from assistant.notebook.database import Database
 from assistant.workflow.incidents import incidents
 
 TABLES = sa.MetaData()
+Kind = Literal["change", "look"]
 
 progress = sa.Table(
     "payops_progress",
@@ -25,6 +28,8 @@ progress = sa.Table(
     sa.Column("covered", sa.Integer, nullable=False),
     sa.Column("busy", sa.Boolean, nullable=False),
     sa.Column("begun_at", sa.Float(53), nullable=False),
+    sa.Column("looks", sa.Integer, nullable=False),
+    sa.Column("look_at", sa.Float(53)),
 )
 
 rounds = sa.Table(
@@ -37,6 +42,7 @@ rounds = sa.Table(
     sa.Column("begun_at", sa.Float(53), nullable=False),
     sa.Column("done_at", sa.Float(53)),
     sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Index("payops_round_open", "done_at"),
 )
@@ -70,52 +76,61 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An incident that wants a round: `wants` is what the round would cover, `begun_at` the last one's beginning."""
+    """An incident that wants a round: `wants` is what the round would cover, `begun` the rounds so far. `kind` is
+    "change" where alerts changed, "look" where only time went by."""
 
     incident: IncidentId
     wants: int
     begun: int
-    begun_at: float | None
+    kind: Kind
 
 
 class Rounds:
-    """Raises Away and Damaged (see `notebook.database`). Times are the database's."""
+    """Raises Away and Damaged (see `notebook.database`). Times are the database's.
 
-    def __init__(self, database: Database, *, me: str, shape: str) -> None:
+    `looks`: seconds after a round of an open incident at which to look again, because measurements keep coming in.
+    """
+
+    def __init__(self, database: Database, *, me: str, shape: str, looks: Sequence[float] = ()) -> None:
         self._db = database
         self._me = me
         self._shape = shape
+        self._looks = tuple(looks)
 
     def due(self, *, apart_s: float, limit: int = 100) -> tuple[Due, ...]:
-        """Incidents whose wants are not covered and whose last round began `apart_s` ago; first sights first."""
+        """Incidents whose wants are not covered and whose last round began `apart_s` ago, or that are to be looked at
+        again; first sights first."""
         p, i = progress, incidents
         with self._db.read() as c:
             now = self._db.moment(c)
-            free = sa.or_(
-                p.c.incident.is_(None),
-                sa.and_(p.c.busy.is_(False), p.c.covered < i.c.wants, p.c.begun_at <= now - apart_s),
-            )
+            changed = sa.and_(p.c.covered < i.c.wants, p.c.begun_at <= now - apart_s)
+            again = sa.and_(p.c.look_at <= now, i.c.resolved_at.is_(None))
+            free = sa.or_(p.c.incident.is_(None), sa.and_(p.c.busy.is_(False), sa.or_(changed, again)))
             query = (
-                sa.select(i.c.id, i.c.wants, p.c.begun, p.c.begun_at)
+                sa.select(i.c.id, i.c.wants, p.c.begun, p.c.covered)
                 .select_from(i.outerjoin(p, p.c.incident == i.c.id))
                 .where(i.c.merged_into.is_(None), free, i.c.wants > 0)
                 .order_by(p.c.begun_at.is_not(None), i.c.opened_at)
                 .limit(limit)
             )
             rows = c.execute(query).all()
-        return tuple(Due(IncidentId(r.id), r.wants, r.begun or 0, r.begun_at) for r in rows)
+        return tuple(
+            Due(IncidentId(r.id), r.wants, r.begun or 0, "change" if (r.covered or 0) < r.wants else "look")
+            for r in rows
+        )
 
     def begin(self, due: Due) -> Round | None:
         """Claim the next round of an incident; None where somebody else was quicker."""
         with self._db.write() as c:
             now = self._db.moment(c)
-            first = {"incident": due.incident, "begun": 0, "covered": 0, "busy": False, "begun_at": 0.0}
+            first = {"incident": due.incident, "begun": 0, "covered": 0, "busy": False, "begun_at": 0.0, "looks": 0}
             c.execute(self._db.insert(progress).values(first).on_conflict_do_nothing())
             claimed = c.execute(
                 sa.update(progress)
                 .where(progress.c.incident == due.incident, progress.c.busy.is_(False))
-                .where(progress.c.begun == due.begun, progress.c.covered < due.wants)
-                .values(begun=due.begun + 1, covered=due.wants, busy=True, begun_at=now)
+                .where(progress.c.begun == due.begun, progress.c.covered <= due.wants)
+                .values(begun=due.begun + 1, covered=due.wants, busy=True, begun_at=now, look_at=None)
+                .values(looks=0 if due.kind == "change" else progress.c.looks + 1)
             )
             if claimed.rowcount != 1:
                 return None
@@ -127,6 +142,7 @@ class Rounds:
                 "shape": begun.shape,
                 "begun_at": now,
                 "outcome": "",
+                "kind": due.kind,
                 "tries": 1,
             }
             c.execute(sa.insert(rounds).values(row))
@@ -159,6 +175,15 @@ class Rounds:
             if c.execute(sa.update(rounds).where(open_).values(done_at=now, outcome=outcome)).rowcount:
                 this = sa.and_(progress.c.incident == incident, progress.c.begun == number)
                 c.execute(sa.update(progress).where(this).values(busy=False))
+                done = c.execute(sa.select(progress.c.looks).where(this)).scalar()
+                if done is not None and done < len(self._looks):
+                    c.execute(sa.update(progress).where(this).values(look_at=now + self._looks[done]))
+
+    def kind(self, incident: str, number: int) -> Kind:
+        """Why the round was begun."""
+        with self._db.read() as c:
+            query = sa.select(rounds.c.kind).where(rounds.c.incident == incident, rounds.c.number == number)
+            return "look" if c.execute(query).scalar() == "look" else "change"
 
     def unfinished(self) -> tuple[Round, ...]:
         """Rounds that were begun and are not over, oldest first."""

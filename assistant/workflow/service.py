@@ -46,8 +46,10 @@ _LOG = logging.getLogger("payops.workflow")
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What a service is made of; `state` is where SQLite files and the lock are. `apart_s`: seconds between two rounds
-    of one incident."""
+    """What a service is made of; `state` is where SQLite files and the lock are. `apart_s`: seconds between two
+    rounds of one incident; `looks`: seconds after which an open incident is looked at again though its alerts did not
+    change.
+    """
 
     database: Database
     state: Path
@@ -61,6 +63,7 @@ class Wiring:
     tasks: Sequence[Task] = ()
     probe: Probe = no_probe
     apart_s: float = 30.0
+    looks: Sequence[float] = (120.0, 600.0)
     log_failure: Callable[[], str] = lambda: ""
 
 
@@ -81,7 +84,7 @@ class Service:
         self.notes = NoteBook(w.database, scanner=w.scanner)
         self.outbox = Outbox(w.database, scanner=w.scanner, me=self.me)
         self.switch = Switch(w.database)
-        self.rounds = Rounds(w.database, me=self.me, shape=SHAPE)
+        self.rounds = Rounds(w.database, me=self.me, shape=SHAPE, looks=w.looks)
         self._work = Work(self._parts())
         self.engine = Engine(self._work, me=self.me, concurrency=w.settings.concurrency, apart_s=w.apart_s)
         self._received: dict[str, float] = {}

@@ -22,6 +22,7 @@ class WritingInvestigator:
     now: float
     slow_s: float = 0.0
     fault: Exception | None = None
+    has_model: bool = True
     drafts: int = 0
     examined: int = 0
 
@@ -39,6 +40,9 @@ class WritingInvestigator:
         return plain_note(
             found, why=without_model or "facts first", now=self.now, revision=revision, scanner=FinalScanner()
         )
+
+    def sketch(self, found: Any) -> Note:
+        return self.facts(found, revision=0)
 
     def draft(self, found: Any, *, revision: int) -> Note:
         self.drafts += 1

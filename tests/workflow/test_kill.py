@@ -29,6 +29,10 @@ POINTS = (
 )  # fmt: skip
 
 
+ALWAYS = {"round.begun", "record.appended", "facts.kept", "facts.committed", "note.written", "note.committed"}
+"""Every point is in `make test-all`; these are in `make test` too."""
+
+
 class Zygote:
     """The process that forks victims."""
 
@@ -74,7 +78,7 @@ def template(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return state
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", [p if p in ALWAYS else pytest.param(p, marks=pytest.mark.slow) for p in (*POINTS,)])
 def test_a_kill_leaves_one_note_of_each_kind_and_every_record(
     point: str, zygote: Zygote, template: Path, tmp_path: Path
 ) -> None:

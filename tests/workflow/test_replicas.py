@@ -49,6 +49,7 @@ def received(url: str, state: Path) -> list[str]:
         log.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["facts.examined", "note.kept", "deliver.begun"])
 def test_a_killed_replica_is_taken_over_by_a_living_one(
     point: str,
