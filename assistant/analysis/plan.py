@@ -9,13 +9,13 @@ of every service. Each query carries its `role`, by which `analyse` finds the an
     approved, declined   the same from counters of their own
     amount           money per second
     retries, errors, requests, restarts, flow    counters per second
-    latency.p50, latency.p99                     quantiles, in `unit`
+    latency.p50, latency.p95                     quantiles, in `unit`
     queue, saturation, spare, age, expiry, score, up, gauge    gauges, as they are
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.analysis import words as w
@@ -23,16 +23,18 @@ from assistant.analysis.roles import base, guess_roles, is_histogram, is_latency
 from assistant.core.evidence import MetricInfo, Topology
 from assistant.core.incident import Incident
 from assistant.core.observations import PaymentsMap
-from assistant.core.query import Matcher, Max, Quantile, Query, Rate, Select, Sum
+from assistant.core.query import Matcher, Max, Quantile, Query, Rate, Ratio, Select, Sum
 
 __all__ = ["PlannedQuery", "PlannedSearch", "guess_roles", "metric_role", "plan_log_searches", "plan_queries"]
 
-BUDGET = 44
+BUDGET = 64
 _ORDER = (
     "latency", "errors", "queue", "age", "expiry", "up", "breaker", "retries", "restarts", "fallback", "score",
     "threeds", "duplicates", "reversals", "saturation", "requests", "spare", "gauge", "flow", "amount",
 )  # fmt: skip
 RATE_SECONDS = 60
+SMALL = 80
+"""A metric of up to this many series is asked for by all its labels: the odd one out shows at once."""
 JOINT_SERIES = 1200
 """A payments metric of up to this many series is asked for by all its dimensions at once, so that pairs can be told."""
 
@@ -66,6 +68,8 @@ class PlannedSearch:
 def metric_role(info: MetricInfo) -> str:
     """The role of one metric by name and type; "" for what is not worth a query (sums, counts, build information)."""
     name = set(w.words(info.name))
+    if info.name.endswith("_sum") and info.type not in {"histogram"} and name & (w.SCORE | w.LATENCY):
+        return "score" if name & w.SCORE else "latency"
     if info.name.endswith(("_sum", "_count", "_created", "_info")) or (
         info.type == "summary" and "quantile" not in info.labels
     ):
@@ -208,7 +212,7 @@ class _Planner:
             [()] + [(d,) for d in dims] + ([self._service(info)] if self._service(info) else [])
         )
         return [
-            self._quantile(q, info, by) for by in dict.fromkeys(splits) for q in ((0.5, 0.99) if not by else (0.99,))
+            self._quantile(q, info, by) for by in dict.fromkeys(splits) for q in ((0.5, 0.95) if not by else (0.95,))
         ]
 
     def _quantile(
@@ -233,7 +237,7 @@ class _Planner:
         fixed = {m.label for m in matchers if m.op == "="}
         outcome = self.payments.metrics.get("attempts")
         if outcome is None or outcome.name != info.name:
-            for dim in [d for d in self._dimensions(info) if d not in fixed][:2]:
+            for dim in [d for d in self._dimensions(info) if d not in fixed][:3]:
                 found += self.signal(info, matchers, by=(dim,))
         return found
 
@@ -242,33 +246,69 @@ class _Planner:
     ) -> list[PlannedQuery]:
         """One metric as its role wants it: a quantile, a rate, or the gauge itself."""
         role, labels = metric_role(info), (*self._service(info), *by)
+        if pair := self._pair(info):
+            names = tuple(dict.fromkeys((*labels, *(_all_labels(info) if info.series <= SMALL else ()))))
+            return [PlannedQuery(pair[0](names, matchers), pair[1], pair[2], pair[3])]
         if not role or role == "limit":
             return []
         if role == "latency" and is_histogram(info):
-            return [self._quantile(0.99, info, labels, matchers)]
+            return [self._quantile(0.95, info, labels, matchers)]
         if is_histogram(info):
             return [PlannedQuery(self._quantile(0.5, info, labels, matchers).query, f"{base(info)} median", role, "")]
         if info.type == "counter" or info.name.endswith("_total"):
-            if role in {"requests", "errors", "flow", "threeds"}:
-                labels = (*labels, *self._outcomes(info))
-            if role not in {"requests"}:
-                labels = (*labels, *(n for r in ("peer", "stage", "queue") if (n := self._label(r, info))))
+            if info.series <= SMALL:
+                labels = (*labels, *_all_labels(info))
+            else:
+                labels = (*labels, *self._outcomes(info), *self._some(info, ("peer", "stage", "queue", "acs")))
             return [PlannedQuery(self._sum(info, labels, matchers), _about(info.name, labels), role, "per s")]
-        labels = (
-            *labels,
-            *(
-                n
-                for r in ("queue", "acquirer", "peer", "model", "stage", "instance")
-                if (n := self._label(r, info)) and info.series <= 200
-            ),
-        )
+        roles = ("queue", "acquirer", "peer", "model", "stage", "acs", "instance")
+        labels = (*labels, *(_all_labels(info) if info.series <= SMALL else self._some(info, roles)))
         keep = tuple(dict.fromkeys(labels))
-        rest = [n for n in info.labels if n not in keep and info.series <= 60]
         return [
-            PlannedQuery(
-                Max(Select(info.name, matchers), (*keep, *rest)), _about(info.name, keep), role, gauge_unit(info.name)
-            )
+            PlannedQuery(Max(Select(info.name, matchers), keep), _about(info.name, keep), role, gauge_unit(info.name))
         ]
+
+    def _some(self, info: MetricInfo, roles: Iterable[str]) -> tuple[str, ...]:
+        return tuple(n for r in roles if (n := self._label(r, info)))
+
+    def _pair(
+        self, info: MetricInfo
+    ) -> tuple[Callable[[tuple[str, ...], tuple[Matcher, ...]], Query], str, str, str] | None:
+        """A mean (sum over count) or a fill (used over limit) that two metrics make, as a query over labels."""
+        if info.name.endswith("_sum") and info.type != "histogram" and f"{info.name[:-4]}_bucket" not in self.metrics:
+            count = self.metrics.get(f"{info.name[:-4]}_count")
+            if count is not None:
+                role = "latency.mean" if is_latency(info) else "score"
+                unit = time_unit(info.name) if is_latency(info) else ""
+                return (
+                    lambda by, m: Ratio(self._sum(info, by, m), self._sum(count, by, m)),
+                    f"mean of {base(info)}",
+                    role,
+                    unit,
+                )
+        if metric_role(info) == "saturation" and (limit := self._limit(info)) is not None:
+            return (
+                lambda by, m: Ratio(Max(Select(info.name, m), by), Max(Select(limit.name, m), by)),
+                f"{info.name} of its limit",
+                "saturation",
+                "ratio",
+            )
+        return None
+
+    def _limit(self, info: MetricInfo) -> MetricInfo | None:
+        """The metric that bounds this one: the same words, but for one that says limit."""
+        own = set(w.words(info.name)) - w.SATURATION
+        for other in self.metrics.values():
+            spelled = set(w.words(other.name))
+            if (
+                other.name != info.name
+                and spelled & w.LIMIT
+                and own
+                and own <= spelled
+                and set(other.labels) >= set(self._service(info))
+            ):
+                return other
+        return None
 
     def _outcomes(self, info: MetricInfo) -> tuple[str, ...]:
         names = {
@@ -306,6 +346,12 @@ class _Planner:
         return [planned for *_, info in sorted(ranked, key=lambda r: r[:3]) for planned in self.signal(info)]
 
 
+def _all_labels(info: MetricInfo) -> tuple[str, ...]:
+    """Every label that is not one of machines: those split without telling anything."""
+    machines = w.LABEL_WORDS["instance"][0] | {"le", "quantile"}
+    return tuple(n for n in info.labels if n.lower() not in machines)
+
+
 def _about(name: str, by: Iterable[str]) -> str:
     names = ", ".join(dict.fromkeys(by))
     return f"{name} by {names}" if names else name
@@ -326,7 +372,7 @@ def plan_log_searches(
     incident: Incident,
     payments: PaymentsMap,
     log_labels: Mapping[str, Sequence[str]],
-    budget: int = 8,
+    budget: int = 24,
 ) -> tuple[PlannedSearch, ...]:
     """At most `budget` searches: complaints of every service, then everything of the services the alert names.
 
@@ -344,7 +390,10 @@ def plan_log_searches(
     if not near:
         return (PlannedSearch((Matcher(name, "=~", ".+"),), ERROR_WORDS, "complaints of all streams"),)
     found = [PlannedSearch((Matcher(name, "=", v),), ERROR_WORDS, f"complaints of {v}") for v in near[: budget - 1]]
-    if rest := near[budget - 1 :]:
+    rest = near[budget - 1 :]
+    if len(rest) == 1:
+        found.append(PlannedSearch((Matcher(name, "=", rest[0]),), ERROR_WORDS, f"complaints of {rest[0]}"))
+    elif rest:
         union = "|".join(_quoted(v) for v in rest[:50])
         found.append(PlannedSearch((Matcher(name, "=~", union),), ERROR_WORDS, "complaints of the other services"))
     return tuple(found)

@@ -58,7 +58,9 @@ def _share(values: Sequence[str], test: Callable[[str], bool]) -> float:
 _VALUE_TESTS: Mapping[str, Callable[[str], bool]] = {
     "scheme": lambda v: bool(pay.scheme_of(v)),
     "response_code": lambda v: (
-        (len(v) == 2 and v.upper() in pay.RESPONSE_CODES) or bool(re.fullmatch(r"[0129]\d\d", v))
+        (len(v) == 2 and v.upper() in pay.RESPONSE_CODES)
+        or bool(re.fullmatch(r"[0129]\d\d", v))
+        or (len(v) > 4 and "_" in v and pay.reason_family(v) != "unknown")
     ),
     "result": lambda v: bool({v.lower(), *w.words(v)} & (w.APPROVED_WORDS | w.DECLINED_WORDS)),
     "currency": lambda v: v in pay.CURRENCIES,
@@ -314,7 +316,10 @@ def guess_roles(
     volume = {m.name for m in metrics.values()}
     labels = _dimension_labels(m for m in catalogue if m.name in volume or base(m) in volume)
     for role, guess in _dimension_labels(catalogue).items():
-        if role in {"service", "peer", "version", "instance", "queue", "model", "stage"} and role not in labels:
+        if (
+            role in {"service", "peer", "version", "instance", "queue", "model", "stage", "acs", "link", "rule"}
+            and role not in labels
+        ):
             labels[role] = guess
     for role, name in given.labels.items():
         labels[role] = Role(role, name, label=name, why="configured", configured=True)

@@ -157,6 +157,15 @@ def rows_of(evidence: MetricEvidence, role: str) -> list[Rows]:
         return [Rows(evidence, "expiry", f"time left of {evidence.about}", "s", labels, Grid(grid.t, left), -1)]
     if kind in {"requests", "flow", "retries", "errors", "amount", "duplicates", "reversals", "restarts", "fallback"}:
         grid = Grid(grid.t, _absent_is_zero(grid.v))
+    if (
+        kind in {"gauge", "score", "saturation", "queue", "latency"}
+        and not isinstance(evidence.query, Quantile | Ratio)
+        and _is_counter(grid)
+    ):
+        rate = np.diff(grid.v, axis=1, prepend=np.nan) / evidence.step
+        rising = Grid(grid.t, np.where(rate >= 0, rate, np.nan))
+        role = "score" if kind == "score" else "flow"
+        return [Rows(evidence, role, f"rate of {evidence.about}", "per s", labels, rising, 0, 0.1, 0.02, 0.4)]
     bad = -1 if kind in _GOOD_UP else 0 if kind in _BOTH else 1
     floors = {
         "requests": (0.08, 0.02, 0.3), "flow": (0.08, 0.02, 0.4), "gauge": (0.08, 0.0, 0.4), "amount": (0.1, 0.0, 0.4),
@@ -171,6 +180,13 @@ def _absent_is_zero(v: Floats) -> Floats:
     """A rate that has no sample while others of the same answer have is a label set that did not occur: 0."""
     some = samples_any(v)
     return np.where(np.isfinite(v) | ~some[None, :], v, 0.0)
+
+
+def _is_counter(grid: Grid) -> bool:
+    """Whether untyped series only ever rise: a counter that nobody called one."""
+    steps = np.diff(grid.v, axis=1)
+    steps = steps[np.isfinite(steps)]
+    return len(steps) > 20 and float((steps >= 0).mean()) > 0.98 and float((steps > 0).mean()) > 0.3
 
 
 def _is_timestamp(grid: Grid) -> bool:

@@ -152,6 +152,9 @@ LABEL_WORDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         word_set("model model_name model_version"),
         frozenset(),
     ),
+    "acs": (word_set("acs acs_name acs_id acs_operator"), frozenset()),
+    "link": (word_set("link host_link line"), frozenset()),
+    "rule": (word_set("rule rule_name rule_id"), frozenset()),
     "queue": (
         word_set("queue queue_name stream topic"),
         word_set("consumer_group group partition"),
