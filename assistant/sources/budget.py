@@ -13,8 +13,8 @@ class Budget:
 
     def __init__(self, *, seconds: float = 30.0, requests: int = 400, bytes_: int = 256 * 1024 * 1024) -> None:
         self._end = time.monotonic() + seconds
-        self._requests = requests
-        self._bytes = bytes_
+        self._requests = self._all_requests = requests
+        self._bytes = self._all_bytes = bytes_
         self._lock = threading.Lock()
 
     def left(self, source: str) -> float:
@@ -37,3 +37,8 @@ class Budget:
             self._bytes -= count
             if self._bytes < 0:
                 raise SourceTooLarge(source, "the incident's bytes are used up", mend="narrow the question")
+
+    def spent(self) -> tuple[int, int]:
+        """Requests and bytes so far."""
+        with self._lock:
+            return self._all_requests - self._requests, self._all_bytes - self._bytes

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -32,7 +33,7 @@ from assistant.errors import (
     SourceTimeout,
     SourceTooLarge,
 )
-from assistant.settings import Endpoint, Secret
+from assistant.settings import Endpoint
 from assistant.sources.breaker import Breaker
 from assistant.sources.budget import Budget
 from assistant.sources.cutting import Cut, CuttingAdapter, cut_after
@@ -289,6 +290,20 @@ def _pause(response: requests.Response | None, attempt: int) -> float:
     return random.uniform(0.02, 0.06 * 2**attempt)
 
 
-def secret_of(endpoint: Endpoint) -> Secret | None:
-    """Where the endpoint's credential is kept, if it has one."""
-    return endpoint.bearer() or endpoint.basic_password() or None
+def has_credential(endpoint: Endpoint) -> bool:
+    """Whether we show the server anything that tells who we are."""
+    return bool(endpoint.bearer() or endpoint.basic_user or endpoint.client_cert_file)
+
+
+def without_credential(endpoint: Endpoint) -> Endpoint:
+    """The same server asked as anybody could ask it."""
+    return replace(
+        endpoint,
+        bearer_env="",
+        bearer_file="",
+        basic_user="",
+        basic_password_env="",
+        basic_password_file="",
+        client_cert_file="",
+        client_key_file="",
+    )
