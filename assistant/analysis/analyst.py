@@ -21,6 +21,7 @@ from assistant.analysis.signals import Rows, Signal, judge, signals_of
 from assistant.analysis.stats import Grid
 from assistant.analysis.suspects import Material
 from assistant.analysis.texts import texts_of
+from assistant.analysis.thresholds import crossed
 from assistant.core.alert import frozen
 from assistant.core.evidence import EvidenceId
 from assistant.core.finding import Findings, Health, Impact, Onset, Shift
@@ -49,7 +50,7 @@ def analyse(seen: Observations) -> Analysis:
     """Onset, shifts, dimensions, log novelty, changes, impact, hypotheses: everything that is known without a model."""
     all_cubes = cubes(seen)
     cube = all_cubes[0] if all_cubes else None
-    signals = signals_of(seen) + payment_signals(seen, cube)
+    signals = crossed(seen, signals_of(seen)) + payment_signals(seen, cube) + volumes_by_label(seen, all_cubes)
     patterns = patterns_of(seen)
     onset = onset_of(seen, signals, patterns)
     patterns = patterns_of(seen, onset=onset.at) if onset is not None else patterns
@@ -60,7 +61,7 @@ def analyse(seen: Observations) -> Analysis:
     symptom = symptom_of(ranked, explained, patterns)
     links = weigh(seen.changes, onset=onset.at if onset else None, symptom=symptom, topology=seen.topology)
     impact = impact_of(seen, cube, explained, window=window) if health in {"failing", "recovered"} else None
-    volume = next((s for s in signals if s.role == "volume"), None)
+    volume = next((s for s in signals if s.role == "volume" and not s.labels), None)
     material = Material(
         seen, onset.at if onset else None, explained, signals, ranked, patterns, links, volume, symptom.values
     )
@@ -126,6 +127,19 @@ def payment_signals(seen: Observations, cube: Cube | None) -> list[Signal]:
     )
     incident = seen.incident
     return [s for r in rows for s in judge(r, since=incident.baseline.end, until=incident.window.end, service_label="")]
+
+
+def volumes_by_label(seen: Observations, all_cubes: Sequence[Cube]) -> list[Signal]:
+    """Attempts by each single label: traffic that stays away, or swells, for one value only."""
+    out: list[Signal] = []
+    for cube in all_cubes:
+        if len(cube.names) != 1:
+            continue
+        evidence = next(e for e in seen.metrics if e.id == cube.evidence)
+        name = f"payment attempts by {cube.names[0]}"
+        rows = Rows(evidence, "volume", name, "per s", cube.leaves, Grid(cube.t, cube.attempts), 0, 0.1, 0.05, 0.35)
+        out += judge(rows, since=seen.incident.baseline.end, until=seen.incident.window.end, service_label="")
+    return out
 
 
 def onset_of(seen: Observations, signals: Sequence[Signal], patterns: Sequence[Pattern]) -> Onset | None:

@@ -75,6 +75,8 @@ def loss_kind(dimension: str, shares: Mapping[str, float], volume: Signal | None
 
 
 def scoped_kind(role: str, s: Signal) -> str:
+    if s.role == "volume":
+        return "traffic_surge" if s.direction > 0 else "traffic_drop"
     named = signal_kind(s)
     if role == "acs" or (role == "issuer" and named in {"threeds_outage", "acs_outage"}):
         return "acs_outage"
@@ -90,6 +92,12 @@ def scoped_kind(role: str, s: Signal) -> str:
         return named
     return {"issuer": "issuer_outage", "acquirer": "acquirer_outage", "scheme": "scheme_outage", "peer": "provider_outage",
             "model": "fraud_model_drift", "queue": "queue_backlog", "version": "canary_regression"}.get(role, named)  # fmt: skip
+
+
+def words_kind(text: str) -> str:
+    """The sort of failure a name speaks of, "" for none."""
+    spelled = set(w.words(text))
+    return next((kind for vocabulary, kind in _SIGNAL_KINDS if spelled & vocabulary), "")
 
 
 def signal_kind(s: Signal) -> str:

@@ -23,6 +23,7 @@ from assistant.analysis.kinds import (
     partner_kind,
     scoped_kind,
     signal_kind,
+    words_kind,
 )
 from assistant.analysis.logs import Pattern, field_role
 from assistant.analysis.ranking import Ranked, force
@@ -34,8 +35,21 @@ from assistant.core.hypothesis import Reason
 from assistant.core.observations import Observations
 from assistant.core.time import clock
 
-PARTNERS = ("issuer", "acquirer", "scheme", "bin", "peer", "merchant")
-SCOPES = (*PARTNERS, "region", "channel", "currency", "merchant_category", "version", "model", "queue", "stage")
+PARTNERS = ("issuer", "acquirer", "scheme", "bin", "peer", "merchant", "acs")
+SCOPES = (
+    *PARTNERS,
+    "acs",
+    "link",
+    "region",
+    "channel",
+    "currency",
+    "merchant_category",
+    "version",
+    "model",
+    "queue",
+    "stage",
+    "rule",
+)
 
 
 @dataclass(slots=True)
@@ -115,6 +129,7 @@ def gather(m: Material) -> dict[tuple[str, str], Candidate]:
     _from_services(m, of, confined)
     _from_volume(m, of)
     _from_logs(m, of)
+    _from_alerts(m, of)
     _from_changes(m, of, confined)
     return found
 
@@ -192,7 +207,7 @@ def _scoped(m: Material) -> list[tuple[str, str, list[Signal]]]:
             continue  # a cube of its own: `dimensions` reads those
         for label in s.labels:
             role = m.role_of(label)
-            if role in SCOPES or role in {"acs", "link", "topic", "rule"}:
+            if role in SCOPES:
                 by_evidence[(s.evidence, s.role, label)].append(s)
     found = []
     for (_, _, label), rows in by_evidence.items():
@@ -297,6 +312,36 @@ def _from_logs(m: Material, of: Of) -> None:
                 c.score += 0.1
             if c.fault == "unknown":
                 c.fault = "ours"
+
+
+def _from_alerts(m: Material, of: Of) -> None:
+    """What the alerts fired for: a label value speaks for itself where no sibling fired. A rule's own fixed labels name
+    an owner and not a fault."""
+    fixed = {r.name: r.labels for r in m.seen.incident.rules}
+    values: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for i, alert in enumerate(m.seen.incident.alerts):
+        for label, value in alert.labels.items():
+            if label not in {"alertname", "severity", "team"} and label not in fixed.get(alert.name, {}):
+                values[(alert.name, label)][value].append(i)
+    for (name, label), seen in values.items():
+        role = m.role_of(label)
+        if len(seen) > 1 or role not in {*SCOPES, "service"}:
+            continue
+        value, rows = next(iter(seen.items()))
+        alert = m.seen.incident.alerts[rows[0]]
+        if alert.severity.lower() in {"info", "low"}:
+            continue
+        c = of(value, role)
+        weight = {"service": 0.45, "region": 0.25, "scheme": 0.3, "currency": 0.1}.get(role, 0.5)
+        rule = next((r for r in m.seen.incident.rules if r.name == name), None)
+        kind = words_kind(f"{name} {rule.expr if rule else ''}")
+        c.add(
+            weight,
+            f"{name} fired for {label}={value} and for no other",
+            [EvidenceId(f"A{rows[0] + 1}")],
+            kind=kind,
+            vote=0.4,
+        )
 
 
 def _named(p: Pattern, m: Material) -> dict[str, tuple[str, float]]:

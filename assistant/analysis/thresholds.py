@@ -1,0 +1,94 @@
+"""What the alerts themselves prove: their own thresholds over their own series, and the labels they fired for.
+
+An age, a certificate or a slow climb passes its threshold without any step that a change point would see. Where a rule is
+one comparison over gauges, the comparison is made on the samples here, and the crossing is the signal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from assistant.analysis.signals import Signal, selected
+from assistant.core.alert import Rule
+from assistant.core.evidence import MetricEvidence
+from assistant.core.observations import Observations
+from assistant.core.time import Instant
+
+_COMPARE = re.compile(
+    r"(?P<op>[<>]=?)\s*(?:bool\s+)?(?P<limit>-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*(?:$|\band\b|\bor\b|\bunless\b)",
+    re.IGNORECASE,
+)
+_GAUGES = frozenset({"age", "gauge", "queue", "saturation", "up", "spare", "expiry", "score", "latency"})
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A rule's comparison: `above` says that passing means being over `value`."""
+
+    rule: str
+    above: bool
+    value: float
+
+
+def limit_of(rule: Rule) -> Limit | None:
+    """The first comparison with a number in a rule's expression; None where there is none."""
+    found = _COMPARE.search(rule.expr)
+    return Limit(rule.name, found["op"].startswith(">"), float(found["limit"])) if found else None
+
+
+def reads(rule: Rule, metric: str) -> bool:
+    """Whether a rule's expression names a metric (or a part of its histogram)."""
+    return re.search(rf"(?<![\w:]){re.escape(metric)}(?![\w:])", rule.expr) is not None
+
+
+def alerted(seen: Observations, evidence: MetricEvidence) -> tuple[Rule, ...]:
+    """The rules of the incident's alerts that read what this evidence measures."""
+    name = selected(evidence.query)
+    return tuple(r for r in seen.incident.rules if reads(r, name))
+
+
+def crossed(seen: Observations, signals: Sequence[Signal]) -> list[Signal]:
+    """The same signals, those that pass their own alert's threshold at the end marked as moved since they passed it."""
+    evidence = {e.id: e for e in seen.metrics}
+    grave = {a.name for a in seen.incident.alerts if a.severity.lower() not in {"info", "low", "none"}}
+    out = []
+    for s in signals:
+        limits = [limit_of(r) for r in alerted(seen, evidence[s.evidence]) if r.name in grave and _plain(r)]
+        passed = next((p for limit in limits if limit is not None and (p := _passed(s, limit)) is not None), None)
+        out.append(passed if passed is not None and (not s.moved or s.role == "age") else s)
+    return out
+
+
+def _plain(rule: Rule) -> bool:
+    """Whether a rule compares gauges as they are: no rate, no quantile, no offset, no quotient but a fill."""
+    return not re.search(r"rate\(|increase\(|histogram_quantile|offset|deriv\(", rule.expr)
+
+
+def _passed(s: Signal, limit: Limit) -> Signal | None:
+    if s.role.split(".")[0] not in _GAUGES or not len(s.v):
+        return None
+    finite = np.isfinite(s.v)
+    over = finite & ((s.v > limit.value) if limit.above else (s.v < limit.value))
+    tail = np.flatnonzero(finite)[-3:]
+    if not len(tail) or not over[tail].all():
+        return None
+    still = np.flatnonzero(finite & ~over)
+    first = int(still[-1]) + 1 if len(still) else 0
+    began = float(s.t[min(first, len(s.t) - 1)])
+    if s.role == "age":
+        began = _stopped(s, began)
+    return replace(s, seen=float(s.v[tail[-1]]), score=20.0, weight=1.0, onset=Instant(began), moved=True, now_bad=True)
+
+
+def _stopped(s: Signal, crossing: float) -> float:
+    """When updates stopped: the last one that was seen, plus how long one usually lasts; else the crossing."""
+    drops = np.flatnonzero(np.diff(s.v) < -1.0)
+    if not len(drops):
+        return crossing
+    last = int(drops[-1]) + 1
+    usual = float(np.nanmedian(s.v[: last + 1])) if last else 0.0
+    return float(min(s.t[last] - s.v[last] + 2 * usual, crossing))
