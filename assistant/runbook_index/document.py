@@ -166,7 +166,7 @@ def _sections(body: str, *, first_line: int) -> Iterator[Section]:
     starts = [(0, 0, 0, "")] + [(i, t.map[1] if t.map else 0, int(t.tag[1]), tokens[i + 1].content) for i, t in heads]
     trail: list[tuple[int, str]] = []
     for n, (token, line, level, heading) in enumerate(starts):
-        end_token, end_line = (heads[n][0], heads[n][1].map[0]) if n < len(heads) and heads[n][1].map else (None, None)
+        end_token, end_line = _start(heads[n]) if n < len(heads) else (None, None)
         text = "\n".join(lines[line:end_line]).strip()
         if level:
             trail = [*(h for h in trail if h[0] < level), (level, heading.strip())]
@@ -179,6 +179,12 @@ def _sections(body: str, *, first_line: int) -> Iterator[Section]:
                 steps=tuple(_steps(inner, first_line=first_line)),
                 fences=tuple(_fences(inner, first_line=first_line)),
             )
+
+
+def _start(head: tuple[int, Token]) -> tuple[int, int]:
+    """The token and the line (from 0) that a heading begins with."""
+    number, token = head
+    return number, token.map[0] if token.map else 0
 
 
 def _steps(tokens: Sequence[Token], *, first_line: int) -> Iterator[Step]:

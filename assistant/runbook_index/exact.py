@@ -22,7 +22,7 @@ def named_in(runbooks: Sequence[Runbook], text: str) -> Iterator[tuple[int, str]
 
 
 def exact_matches(runbooks: Sequence[Runbook], alerts: Sequence[Alert]) -> Iterator[tuple[int, str]]:
-    """Indices of matching runbooks with what matched: URLs before names, a team's own before the shipped, no repeats."""
+    """Numbers of matching runbooks and what matched: URLs before names, a team's own before the shipped, no repeats."""
     seen: set[int] = set()
     for how in (BY_URL, BY_NAME):
         found = [n for a in alerts for n, runbook in enumerate(runbooks) if _matches(runbook, a, how)]

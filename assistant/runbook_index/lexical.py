@@ -1,6 +1,6 @@
-"""BM25 over whole runbooks (bm25s), the leading section counted three times, scores divided by what a perfect match has.
+"""BM25 over whole runbooks (bm25s), the opening section counted three times, divided by what a perfect match has.
 
-Dividing by the query's own idf mass makes scores comparable between queries, which a threshold needs: 1 means that every
+Dividing by the query's own idf mass makes scores comparable between queries, which a threshold needs: near 1, every
 word of the query stands in the runbook about as often as it can count. The opening section ("Meaning") says what the
 alert is; the rest of a runbook shares its words with its neighbours (kubectl, logs, dashboards).
 """

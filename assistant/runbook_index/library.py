@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Protocol
 
 from assistant.errors import RunbookIndexError
+from assistant.runbook_index.cache import Cache, key, pack, unpack
 from assistant.runbook_index.document import Runbook, Section, parse_runbook
 from assistant.runbook_index.folders import RawFile, Skipped, read_folder, read_git
-from redaction import RedactedText, RedactionError
+from redaction import Policy, RedactedText, RedactionError
 
 LEAD_HEADINGS = frozenset({"meaning", "description", "summary", "overview"})
 OURS = LEAD_HEADINGS | {"impact", "diagnosis", "mitigation", "escalation", "whose fault is it"}  # words of the form
@@ -24,12 +25,15 @@ OURS = LEAD_HEADINGS | {"impact", "diagnosis", "mitigation", "escalation", "whos
 class Redacts(Protocol):
     """What this room needs of `redaction.Redactor`."""
 
+    @property
+    def policy(self) -> Policy: ...
+
     def redact(self, text: str) -> RedactedText: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """`version` is the SHA-256 over paths and file hashes: the same files, the same version."""
+    """`version` is the SHA-256 over paths and file hashes in order: the same files, the same version."""
 
     runbooks: tuple[Runbook, ...]
     skipped: tuple[Skipped, ...]
@@ -44,27 +48,46 @@ def read_files(dirs: Sequence[Path], git: Sequence[str] = ()) -> Iterator[RawFil
         yield from read_git(spec)
 
 
-def load(files: Iterable[RawFile | Skipped], redactor: Redacts) -> Library:
-    """Parse and redact. A file that cannot be parsed or redacted is skipped with the reason; the same bytes at the same
-    path twice (a directory and its Git repository) count once."""
-    runbooks: dict[tuple[str, str], Runbook] = {}
-    skipped: list[Skipped] = []
-    for file in files:
-        if isinstance(file, Skipped):
-            skipped.append(file)
+def load(files: Iterable[RawFile | Skipped], redactor: Redacts, cache: Cache, *, policy: str) -> Library:
+    """Parse and redact what the cache does not hold. A file that cannot be parsed or redacted is skipped with the
+    reason; the same bytes at the same path twice (a directory and its Git repository) count once."""
+    found = list(files)
+    skipped = [file for file in found if isinstance(file, Skipped)]
+    raw = list({(file.path, file.digest): file for file in reversed(found) if isinstance(file, RawFile)}.values())[::-1]
+    keys = [key(policy, file.path, file.digest) for file in raw]
+    kept = cache.get(keys)
+    runbooks: list[Runbook] = []
+    fresh: dict[str, bytes] = {}
+    for k, file in zip(keys, raw, strict=True):
+        runbook = _kept(kept.get(k), file) or _made(file, redactor)
+        if isinstance(runbook, Skipped):
+            skipped.append(runbook)
             continue
-        try:
-            runbook = parse_runbook(file.text, path=file.path, digest=file.digest, origin=file.origin)
-            runbooks.setdefault((runbook.path, runbook.hash), redacted(runbook, redactor))
-        except RunbookIndexError as error:
-            skipped.append(Skipped(file.path, error.message))
-        except RedactionError:
-            skipped.append(Skipped(file.path, "could not be redacted"))
-    return Library(tuple(runbooks.values()), tuple(skipped), _version(runbooks))
+        runbooks.append(runbook)
+        if k not in kept:
+            fresh[k] = pack(runbook)
+    cache.put(fresh)
+    return Library(tuple(runbooks), tuple(skipped), _version(runbooks))
+
+
+def _kept(data: bytes | None, file: RawFile) -> Runbook | None:
+    try:
+        return unpack(data, origin=file.origin) if data else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _made(file: RawFile, redactor: Redacts) -> Runbook | Skipped:
+    try:
+        return redacted(parse_runbook(file.text, path=file.path, digest=file.digest, origin=file.origin), redactor)
+    except RunbookIndexError as error:
+        return Skipped(file.path, error.message)
+    except RedactionError:
+        return Skipped(file.path, "could not be redacted")
 
 
 def redacted(runbook: Runbook, redactor: Redacts) -> Runbook:
-    """The same runbook with every text redacted; fences and steps go with their section's text. Raises RedactionError."""
+    """The same runbook with every text redacted; fences go with their section's text. Raises RedactionError."""
 
     def clean(text: str) -> str:
         return redactor.redact(text).text if text else ""
@@ -94,5 +117,5 @@ def whole(runbook: Runbook) -> str:
     return "\n".join((runbook.title, names, *(f"{s.heading}\n{s.text}" for s in runbook.sections)))
 
 
-def _version(runbooks: Iterable[tuple[str, str]]) -> str:
-    return hashlib.sha256("\n".join(f"{path}\0{digest}" for path, digest in sorted(runbooks)).encode()).hexdigest()
+def _version(runbooks: Iterable[Runbook]) -> str:
+    return hashlib.sha256("\n".join(f"{r.path}\0{r.hash}" for r in runbooks).encode()).hexdigest()

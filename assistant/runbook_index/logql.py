@@ -1,8 +1,8 @@
-"""A strict parser of LogQL, for linting queries in runbooks: it accepts what Loki's grammar has, and names what is off.
+"""A strict parser of LogQL, for linting queries in runbooks: it takes what Loki's grammar has, and names what is off.
 
-Source: Loki's grammar (`pkg/logql/syntax/expr.y`, 3.x) without subqueries, variants and comments. Where Loki checks more
-than grammar (a matcher that could match everything, regular expressions, `unwrap` where an aggregation needs numbers),
-this does too. It answers with nothing: a query parses or raises.
+Source: Loki's grammar (`pkg/logql/syntax/expr.y`, 3.x) without variants and comments. Where Loki checks more than
+grammar (a matcher that could match everything, regular expressions, `unwrap` where an aggregation needs numbers), this
+does too. It answers with nothing: a query parses or raises.
 """
 
 from __future__ import annotations

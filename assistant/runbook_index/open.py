@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from assistant.errors import RunbookIndexError
+from assistant.runbook_index.cache import Cache
+from assistant.runbook_index.chunks import CHUNKING
 from assistant.runbook_index.index import Index
-from assistant.runbook_index.library import Redacts, load, read_files
+from assistant.runbook_index.library import Library, Redacts, load, read_files
+from assistant.runbook_index.view import View
+
+FOLDER = "runbooks"
 
 
 def open_index(
@@ -19,9 +26,20 @@ def open_index(
     dense: bool | None = None,
     git: Sequence[str] = (),
 ) -> Index:
-    """Open runbooks below `dirs` and in `git` specs. Without `dense`, or a Chroma `url`: exact and lexical, in process,
-    nothing stored. Raises RunbookIndexError when a folder is absent."""
-    return Index(load(read_files(dirs, git), redactor), redactor)
+    """Runbooks below `dirs`, and those committed in local repositories named by `git` (`PATH[@REF][:SUBFOLDER]`).
+
+    With `dense`, or a Chroma server's `url` and `dense` not False: vectors in the store, which is brought up to date
+    first. Else exact and lexical, in process. Absent weights are a warning, and words rank alone. Raises
+    RunbookIndexError where a folder is absent, the store cannot be used, or another process has it.
+    """
+    files = _Files(tuple(dirs), tuple(git), redactor, Cache(state / FOLDER / "library.sqlite"))
+    if not (dense or (dense is None and url)):
+        return Index(View(files.library()), redactor, renew=files.renewed(View))
+    from assistant.runbook_index.stored import open_stored
+
+    return open_stored(
+        files.library, redactor, folder=state / FOLDER, url=url, weights_dir=weights_dir, salt=files.salt
+    )
 
 
 def open_in_process(
@@ -33,5 +51,40 @@ def open_in_process(
     dense: bool = True,
     git: Sequence[str] = (),
 ) -> Index:
-    """Without any store: for one search from the command line, and for evaluation."""
-    return Index(load(read_files(dirs, git), redactor), redactor)
+    """Without any store, vectors in memory where the weights are installed: for one search, and for evaluation."""
+    files = _Files(tuple(dirs), tuple(git), redactor, Cache(state / FOLDER / "library.sqlite"))
+    library = files.library()
+    if not dense or not library.runbooks:
+        return Index(View(library), redactor)
+    from assistant.runbook_index.embedder import Embedder
+    from assistant.runbook_index.vectors import embed_library
+
+    try:
+        embedder = Embedder(weights_dir)
+    except RunbookIndexError as error:
+        return Index(View(library), redactor, warnings=(words_alone(error),))
+    vectors = embed_library(library, embedder, Cache(state / FOLDER / "vectors.sqlite"))
+    return Index(View(library, vectors), redactor)
+
+
+def words_alone(error: RunbookIndexError) -> str:
+    return f"{error.message}, so runbooks are ranked by words alone; {error.mend}"
+
+
+class _Files:
+    """The folders, read and redacted when asked."""
+
+    def __init__(self, dirs: tuple[Path, ...], git: tuple[str, ...], redactor: Redacts, cache: Cache) -> None:
+        self._dirs, self._git, self._redactor, self._cache = dirs, git, redactor, cache
+        self.policy = redactor.policy.hash
+        self.salt = hashlib.sha256(f"{self.policy}\0{CHUNKING}".encode()).hexdigest()
+
+    def library(self) -> Library:
+        return load(read_files(self._dirs, self._git), self._redactor, self._cache, policy=self.policy)
+
+    def renewed(self, make: Callable[[Library], View]) -> Callable[[View], View]:
+        def renew(old: View) -> View:
+            library = self.library()
+            return old if library.version == old.library.version else make(library)
+
+        return renew

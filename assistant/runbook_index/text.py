@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 
-STOP = frozenset(
-    "a an and are as at be been but by can could do does for from has have how if in into is it its may might most of on "
-    "or other our should so some such than that the their them then there these they this those to too up was were what "
-    "when where which while who will with within would you your".split()
-) - {"up"}
+_STOP = """
+a an and are as at be been but by can could do does for from has have how if in into is it its may might most of on or
+other our should so some such than that the their them then there these they this those to too was were what when where
+which while who will with within would you your
+"""
+STOP = frozenset(_STOP.split())
 ENDINGS = ("ingly", "edly", "ation", "ing", "ed", "ion", "ly", "ment")
 _HUGO = re.compile(r"\{\{[<%]?\s*(?:ref|relref)\s*\"([^\"]*)\"[^}]*\}\}")
 _TEMPLATE = re.compile(r"\{\{[^}]*\}\}")

@@ -1,0 +1,53 @@
+"""Cutting a runbook into pieces for the embedder: prose only, the opening section first, each with its heading.
+
+all-MiniLM-L6-v2 was trained on 128 tokens, about 90 words; longer pieces dilute each other. Code fences are left out:
+queries and commands of different runbooks look alike and say little about what the runbook is for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from assistant.runbook_index.document import Runbook
+from assistant.runbook_index.library import lead
+from assistant.runbook_index.text import plain
+
+WORDS = 90
+CHUNKING = "prose-90-1"  # part of every cache key: change it with the cutting
+LEAST = 0.4
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,}).*?^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
+
+
+def chunks(runbook: Runbook) -> tuple[str, ...]:
+    """At least one chunk, of at most `WORDS` words; small neighbouring sections share one."""
+    opening = lead(runbook)
+    first = f"{runbook.title}. {prose(opening)}".split()
+    rest = [first[WORDS:], *(_headed(s.heading, s.text) for s in runbook.sections if s.text and s.text != opening)]
+    return (" ".join(first[:WORDS]) or runbook.title or runbook.path, *_packed(rest))
+
+
+def prose(text: str) -> str:
+    return plain(_FENCE.sub(" ", text))
+
+
+def _headed(heading: str, text: str) -> list[str]:
+    return f"{heading}: {prose(text)}".split()
+
+
+def _packed(parts: list[list[str]]) -> Iterator[str]:
+    """Words in order, a new chunk where the next part would leave less than `LEAST` of itself in this one."""
+    held: list[str] = []
+    for part in parts:
+        while part:
+            room = WORDS - len(held)
+            if held and len(part) > room and room < WORDS * LEAST:
+                yield " ".join(held)
+                held = []
+                continue
+            held, part = held + part[:room], part[room:]
+            if len(held) >= WORDS:
+                yield " ".join(held)
+                held = []
+    if held:
+        yield " ".join(held)
