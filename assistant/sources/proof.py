@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from assistant.core.time import Instant
-from assistant.errors import SourceError
+from assistant.errors import SourceError, SourceMalformed
 from assistant.settings import Endpoint, Settings
 from assistant.sources.attestation import Attestation, Check, Verdict, attestation
 from assistant.sources.door import Door
@@ -30,6 +30,7 @@ WRITE_FLAGS = (
     "web.enable-otlp-receiver",
 )
 WRITE_FEATURES = ("remote-write-receiver", "otlp-write-receiver")
+_FLAGS = "/api/v1/status/flags"
 _REACHED = "remote write receiver needs to be enabled"
 """How Prometheus itself (not a proxy) says 404 to a write: our POST came through."""
 
@@ -83,20 +84,28 @@ def _passive(name: str, endpoint: Endpoint) -> Iterable[Check]:
 
 def _prometheus(endpoint: Endpoint) -> Check:
     """`GET /api/v1/status/flags`: a Prometheus with all writing switched off cannot be written by anybody."""
-    session = ReadOnlySession("prometheus", endpoint, PROMETHEUS)
     try:
-        flags = session.get_json("/api/v1/status/flags")["data"]
-        on = switched_on(flags)
-    except (SourceError, KeyError, TypeError) as error:
-        return _unproven("prometheus", "flags", f"GET /api/v1/status/flags: {_reason(error)}")
+        flags = _flags(endpoint)
+    except SourceError as error:
+        return _unproven("prometheus", "flags", f"GET {_FLAGS}: {error.message}")
+    on = switched_on(flags)
     told = ", ".join(f"{f}={flags[f]}" for f in WRITE_FLAGS if f in flags)
     if not told:
-        return _unproven("prometheus", "flags", "GET /api/v1/status/flags names none of the flags that allow writing")
+        return _unproven("prometheus", "flags", f"GET {_FLAGS} names none of the flags that allow writing")
     if on:
         return _unproven(
             "prometheus", "flags", f"on: {', '.join(on)}", mend="switch them off, or `payops doctor --probe`"
         )
-    return Check("prometheus", "flags", "read-only", f"GET /api/v1/status/flags: {told}")
+    return Check("prometheus", "flags", "read-only", f"GET {_FLAGS}: {told}")
+
+
+def _flags(endpoint: Endpoint) -> Mapping[str, Any]:
+    """Raises SourceError."""
+    document = ReadOnlySession("prometheus", endpoint, PROMETHEUS).get_json(_FLAGS)
+    flags = document.get("data") if isinstance(document, Mapping) else None
+    if not isinstance(flags, Mapping):
+        raise SourceMalformed("prometheus", "the flags are not of the API's shape")
+    return flags
 
 
 def switched_on(flags: Mapping[str, Any]) -> tuple[str, ...]:
@@ -165,8 +174,8 @@ def _not_taken(endpoint: Endpoint, answer: str, said: str) -> Check:
     are on: then those are ours. Of Mimir or VictoriaMetrics it only says that they are written elsewhere."""
     name = "remote write"
     try:
-        on = switched_on(ReadOnlySession("prometheus", endpoint, PROMETHEUS).get_json("/api/v1/status/flags")["data"])
-    except (SourceError, KeyError, TypeError):
+        on = switched_on(_flags(endpoint))
+    except SourceError:
         return _unproven("prometheus", name, f"{answer}; it shows no flags, so it may be written elsewhere", probe=True)
     if not on or _REACHED not in said:
         return Check("prometheus", name, "read-only", answer, "", True)
@@ -186,7 +195,3 @@ def _anybody(endpoint: Endpoint) -> bool:
 def _unproven(server: str, name: str, answer: str, *, mend: str = "", probe: bool = False) -> Check:
     fallback = CREDENTIALS if probe else f"`payops doctor --probe` can tell, {CREDENTIALS}"
     return Check(server, name, "unproven", answer, mend or fallback, probe)
-
-
-def _reason(error: Exception) -> str:
-    return error.message if isinstance(error, SourceError) else "not of the API's shape"
