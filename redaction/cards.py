@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from redaction.brands import brand_named, is_pan
@@ -26,8 +27,14 @@ class Hit(NamedTuple):
 
 
 # Digits with up to three characters between that are no letters; judged by their grouping.
-_RUN = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,3}[0-9]){11,}")
-RUN_TRIGGERS = (r"[0-9](?:[^0-9A-Za-z]{0,3}[0-9]){11}",)
+_RUN = re.compile(r"[0-9](?:[^0-9A-Za-z\x80-\U0010ffff]{0,3}[0-9]){11,}")
+# Where a candidate may begin: at a prefix that is issued, at zeros before one, or at the length of an LLVAR field.
+RUN_TRIGGERS = (
+    r"[^0-9](?:[3-9]|2[2-7]|2131)(?:[^0-9A-Za-z\x80-\xff]{0,3}[0-9]){11}",
+    r"[^0-9](?:0[0-9]{12}|0604(?:[^0-9A-Za-z\x80-\xff]{0,3}[0-9]){8})",
+    r"[^0-9](?:1[0-9]{14}|15[0-9]{15}|16[0-9]{16}|18[0-9]{18}|19[0-9]{19})[^0-9]",
+    r"[^0-9]1[0-9]{3}[ \-][0-9]{5,6}[ \-][0-9]{5,6}[^0-9]",
+)
 _GROUP = re.compile(r"[0-9]+")
 _GROUPINGS = (
     "4444 44443 444 465 464 4644 88 66 68 610 613 412 124 448 484 844 664 646 466 33334 4446 4445 "
@@ -52,7 +59,7 @@ _LETTERS = re.compile(r"[A-Za-z]+")
 _LISTS = frozenset(",;|:")
 _PRINTED = {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3)}
 _EXPIRY = re.compile(r"(?:0[1-9]|1[0-2])[2-4][0-9]|[2-4][0-9](?:0[1-9]|1[0-2])|(?:0[1-9]|1[0-2])20[2-4][0-9]")
-_ID_KEY = re.compile(r"(?i)(?:rrn|retrieval\w*|stan|trace|arn|ref|reference|seq\w*|offset)[\"']?\s?[:=]\s?[\"']?$")
+_ID_KEY = re.compile(r"(?i)(?:rrn|retrieval\w*|stan|arn)[\"']?\s?[:=]\s?[\"']?$")
 
 
 def pans(text: str) -> Iterator[Hit]:
@@ -140,8 +147,22 @@ def _window(text: str, groups: list[tuple[int, int]], first: int, last: int) -> 
     digits = "".join(text[a:b] for a, b in chosen)
     if not is_pan(digits) or _is_list(text, groups, first, last) or _is_decimal(text, chosen):
         return
+    if _begins_low(digits) and not _is_uatp(text, chosen):
+        return
     if not _is_inside_id(text, chosen):
         yield _hit(text, chosen[0][0], chosen[-1][1], digits)
+
+
+def _begins_low(digits: str) -> bool:
+    """Rows of groups that begin with 0 or 1 are dates and counters; 0604 is a range of Maestro's."""
+    return digits[0] in "01" and not digits.startswith("0604")
+
+
+def _is_uatp(text: str, chosen: list[tuple[int, int]]) -> bool:
+    """UATP prints 4-5-6, with one space or dash."""
+    widths = [b - a for a, b in chosen]
+    gaps = {text[a[1] : b[0]] for a, b in pairwise(chosen)}
+    return widths in ([4, 5, 6], [4, 6, 5]) and gaps <= {" ", "-"} and text[chosen[0][0]] == "1"
 
 
 def _is_inside_id(text: str, chosen: list[tuple[int, int]]) -> bool:
@@ -199,7 +220,7 @@ def _even(text: str, chosen: list[tuple[int, int]], gap: str) -> Iterator[Hit]:
     if _LISTS.intersection(gap) and not (gap == "," and width == widths[-1] == 3) and gap != "|":
         return  # a list of numbers; but 4,111,111,111,111,111 is one
     digits = "".join(text[a:b] for a, b in chosen)
-    if is_pan(digits) and not _is_inside_id(text, chosen):
+    if not _begins_low(digits) and is_pan(digits) and not _is_inside_id(text, chosen):
         yield _hit(text, chosen[0][0], chosen[-1][1], digits)
 
 

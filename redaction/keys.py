@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 
 from redaction.cards import Hit
+from redaction.finding import beginning_with
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _GAP = re.compile(r"[^0-9A-Za-z\n\x80-\U0010ffff]{0,2}")
@@ -22,10 +23,11 @@ _VALUE = (
     r"|\[\s{0,4}(?P<listed>[^\[\]{}\n]{0,1024})\]"
     r"|(?P<bare>[^\s,;&|\"'<>(){}\[\]]{1,4096}))"
 )
-_PLAIN_PAIR = re.compile(
-    r"(?<![\w.])(?P<key>[A-Za-z_@\-][\w.\-\[\]$@]{0,96})[\"'`]{0,2}[ \t]{0,8}(?:=>|:=|==|[:=])[ \t]{0,8}" + _VALUE
+_KEY = re.compile(
+    r"(?<![\w.\-])-{0,2}([A-Za-z_@][\w.\-\[\]$@]{0,96}+)[\"'`]{0,2}+[ \t]{0,8}+(?:=>|:=|==|[:=])[ \t]{0,8}+"
 )
-_ARGUMENT = re.compile(r"(?<![\w\-])--?(?P<key>[A-Za-z][\w\-]{1,48})[ \t]{1,2}(?!-)" + _VALUE)
+_PAIRED = re.compile(_VALUE)
+_ARGUMENT = re.compile(r"(?<![\w\-])--?(?P<key>[A-Za-z][\w\-]{1,48}+)[ \t]{1,2}(?!-)" + _VALUE)
 _ELEMENT = re.compile(r"<(?:\w{1,32}:)?(?P<key>[A-Za-z_][\w.\-]{0,64})(?:\s[^<>]{0,256})?>(?P<bare>[^<>]{1,1024})</")
 _FIELD = re.compile(
     r"(?i)<field\s{1,4}(?:id|name)=[\"'](?P<key>\d{1,3}|[\w.\-]{1,64})[\"']\s{1,4}value=[\"'](?P<bare>[^\"'<>]{1,2048})[\"']"
@@ -178,7 +180,17 @@ Find = Callable[[str], Iterator[Hit]]
 
 def pairs(table: KeyTable) -> Find:
     """`key=value`, `"key": value`, `key => value`: every value in a text whose own key has a class."""
-    return _matching(table, _PLAIN_PAIR)
+
+    def find(text: str) -> Iterator[Hit]:
+        klass_of = table.klass
+        for match in _KEY.finditer(text):
+            klass = klass_of(match[1])
+            if klass:
+                value = _PAIRED.match(text, match.end())
+                if value:
+                    yield from _value(klass, text, value, match[1])
+
+    return find
 
 
 def arguments(table: KeyTable) -> Find:
@@ -218,12 +230,12 @@ def _matching(table: KeyTable, pattern: re.Pattern[str]) -> Find:
             key = match["key"]
             klass = table.klass("de" + key.lstrip("0") if pattern is _FIELD and key.isdigit() else key)
             if klass:
-                yield from _value(klass, text, match)
+                yield from _value(klass, text, match, key)
 
     return find
 
 
-def _value(klass: str, text: str, match: re.Match[str]) -> Iterator[Hit]:
+def _value(klass: str, text: str, match: re.Match[str], key: str) -> Iterator[Hit]:
     groups = match.groupdict()
     name = next(n for n in ("quoted", "listed", "bare") if groups.get(n) is not None)
     start, end = match.span(name)
@@ -231,11 +243,11 @@ def _value(klass: str, text: str, match: re.Match[str]) -> Iterator[Hit]:
         for item in re.finditer(r"[^,\s\"'][^,\"']{0,512}", text[start:end]):
             yield from _one(klass, item[0], start + item.start())
         return
-    if name == "bare" and klass in _RUNS_ON and match.re is _PLAIN_PAIR:
+    if name == "bare" and klass in _RUNS_ON and match.re is _PAIRED:
         more = (_MORE_NAMES if klass == "PERSON" else _MORE).match(text, end)
         end = more.end() if more else end
     if klass == "SECRET":
-        end = _whole_secret(text, match["key"], name, end)
+        end = _whole_secret(text, key, name, end)
     if klass == "PAN" and name == "bare":
         more = re.compile(r"(?:[ \-.][0-9]{2,6}(?![0-9A-Za-z=:])){1,4}").match(text, end)
         end = more.end() if more else end
@@ -274,7 +286,7 @@ def _inserted(text: str, match: re.Match[str], table: KeyTable) -> Iterator[Hit]
 # -- authentication data in prose ------------------------------------------------------------------------------------
 
 _SPOKEN_CVV = re.compile(
-    r"(?i)(?<![A-Za-z])(?:cvv2?|cvc2?|cvn2?|cav2|csc|cvd|security\s+code|verification\s+(?:code|value))"
+    r"(?i)(?<![A-Za-z])(?:cvv2?|cvc2?|cvn2?|cav2|csc|cvd|security\s{1,8}code|verification\s{1,8}(?:code|value))"
     r"(?:\s{1,3}(?:is|was|of|code|number|no|value|got|entered|provided|received)){0,3}[\s:=#\-/(\"']{0,4}([0-9]{3,4})(?![0-9A-Za-z])"
 )
 _SPOKEN_PIN = re.compile(
@@ -282,16 +294,21 @@ _SPOKEN_PIN = re.compile(
 )
 _PIN_BLOCK = re.compile(r"(?i)pin\s?-?_?block[^0-9A-Za-z]{1,4}(?:is\s)?([0-9A-F]{16})(?![0-9A-Za-z])")
 SPOKEN_TRIGGERS = (
-    r"(?i)(?:cvv2?|cvc2?|cvn2?|cav2|csc|cvd|code|value)[^0-9]{0,60}[0-9]{3}",
-    r"(?i)pin[^0-9]{0,60}[0-9]{4}",
-    r"(?i)pin\s?-?_?block",
+    r"(?i)[^a-z](?:cvv|cvc|cvn|cav2|csc|cvd|(?:security|verification)\s{1,8}(?:code|value))[^0-9]{0,60}[0-9]{3}",
+    r"(?i)[^a-z]pin[^0-9]{0,60}[0-9]{4}",
+    r"(?i)pin\s?-?_?block[^0-9a-z]",
+)
+_SPOKEN = (
+    (("cv", "cav2", "csc", "security", "verification"), _SPOKEN_CVV),
+    (("pin",), _SPOKEN_PIN),
+    (("pin",), _PIN_BLOCK),
 )
 
 
 def spoken(text: str) -> Iterator[Hit]:
     """`CVV is 123`, `PIN 4921`, `pin block 04123ABC…` in prose (PCI DSS 3.3.1: never stored)."""
-    for pattern in (_SPOKEN_CVV, _SPOKEN_PIN, _PIN_BLOCK):
-        for match in pattern.finditer(text):
+    for stems, pattern in _SPOKEN:
+        for match in beginning_with(stems, pattern, text):
             yield Hit(match.start(1), match.end(1), "SAD", match[1])
 
 

@@ -11,6 +11,7 @@ things (issuer, service, host, region, …) not at all, elsewhere by the list of
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,8 +31,9 @@ _JOIN = re.compile(
     r"(?:[ \t]|\. ?|, |-| (?:de|da|dos|del|della|di|la|le|van|von|der|den|ter|bin|ibn|al|el|ben|y|e|of) (?:la |der |den )?| [A-Z]\.? )"
 )
 _PARTICLE = frozenset("de da dos del della di la le van von der den ter bin ibn al el ben".split())
-_KEY = re.compile(
-    r"(?:^|[\s,{(&?;\[])[\"']?(?P<key>[A-Za-z_@][\w.\-]{0,64})[\"']?[ \t]{0,4}[:=][ \t]{0,4}[\"']?(?P<rest>[^\"]{0,4096})$"
+_VALUE = re.compile(
+    r"(?<![\w.])(?P<key>[A-Za-z_@][\w.\-]{0,64})[\"']?[ \t]{0,4}[:=][ \t]{0,4}"
+    r"(?:\"(?P<quoted>(?:[^\"\\\n]|\\.){0,8192})\"|'(?P<single>[^'\n]{0,4096})'|(?P<bare>[^\s,;{}\[\]\"']{1,4096}))"
 )
 TITLE_TRIGGERS = (r"[A-Z][a-z']", r"[\x80-\xff]")
 _CODE_ENDS = ("Error", "Exception", "Timeout", "Failure", "Handler", "Service", "Client", "Controller")
@@ -94,16 +96,17 @@ class Gate:
         words = [m for m in _TITLE.finditer(text) if not _CAMEL.search(m[0])]
         if not any(self._suspect(m[0]) for m in words):
             return
+        regions = Regions(text)
         for group in _neighbours(text, words):
-            yield from self._judge(text, group)
+            yield from self._judge(text, group, regions)
 
     def _suspect(self, word: str) -> bool:
         low = word.lower()
         return low in self._words.given or self._words.is_unknown(word)
 
-    def _judge(self, text: str, group: list[re.Match[str]]) -> Iterator[Hit]:
+    def _judge(self, text: str, group: list[re.Match[str]], regions: Regions) -> Iterator[Hit]:
         """One row of neighbouring capitalised words."""
-        strict = self._strictness(text, group[0].start())
+        strict = self._strictness(regions, group[0].start())
         if strict == "none":
             return
         flags = [self._flag(m[0], strict) for m in group]
@@ -120,9 +123,10 @@ class Gate:
 
     def listed(self, text: str) -> Iterator[Hit]:
         """Listed given names in small or capital letters, with a family name behind them."""
-        words = [m for m in _ANY.finditer(text)]
+        words = list(_ANY.finditer(text))
+        regions = Regions(text)
         for at, match in enumerate(words):
-            if match[0].lower() not in self._listed or self._strictness(text, match.start()) == "none":
+            if match[0].lower() not in self._listed or self._strictness(regions, match.start()) == "none":
                 continue
             end = match.end()
             if at + 1 < len(words) and text[end : words[at + 1].start()] == " ":
@@ -131,17 +135,37 @@ class Gate:
                     end = following.end() if not following[0].isupper() or match[0].isupper() else end
             yield Hit(match.start(), end, "PERSON", text[match.start() : end].casefold())
 
-    def _strictness(self, text: str, at: int) -> str:
+    def _strictness(self, regions: Regions, at: int) -> str:
         """full in prose; none under a key of a thing; listed elsewhere."""
-        line = text.rfind("\n", 0, at) + 1
-        found = _KEY.search(text, max(line, at - 4200), at)
-        if found is None or ('"' not in text[found.start() : at] and " " in found["rest"].strip()):
+        key = regions.key_at(at)
+        if not key:
             return "full"
-        key = found["key"].lower().replace("-", "_").rpartition(".")[2]
-        if key in self._prose:
+        last = key.lower().replace("-", "_").rpartition(".")[2]
+        if last in self._prose:
             return "full"
-        parts = set(key.split("_"))
-        return "none" if key in self._exempt or parts & self._exempt else "listed"
+        return "none" if last in self._exempt or not self._exempt.isdisjoint(last.split("_")) else "listed"
+
+
+class Regions:
+    """Which key's value each place of a text belongs to; read once, when first asked."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._starts: list[int] | None = None
+        self._ends: list[int] = []
+        self._keys: list[str] = []
+
+    def key_at(self, at: int) -> str:
+        """The key, or "" in prose."""
+        if self._starts is None:
+            self._starts = []
+            for match in _VALUE.finditer(self._text):
+                start, end = match.span(match.lastgroup or "bare")
+                self._starts.append(start)
+                self._ends.append(end)
+                self._keys.append(match["key"])
+        nearest = bisect_right(self._starts, at) - 1
+        return self._keys[nearest] if nearest >= 0 and at < self._ends[nearest] else ""
 
 
 def _neighbours(text: str, words: list[re.Match[str]]) -> Iterator[list[re.Match[str]]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from redaction.cards import Hit
+from redaction.finding import beginning_with
 
 _DOMAIN = re.compile(r"(?:[^\W_][\w\-]{0,62}\.){1,8}(?:xn--[\w\-]{2,59}|[^\W\d_]{2,24})(?![\w@])")
 _MAILBOX = re.compile(r"[\w.+%\-]{1,64}$")
@@ -90,6 +92,7 @@ _PHONE_WORD = re.compile(
     r"(?i)(?<![a-z])(?:phone|mobile|cell|tel|telephone|fax|msisdn|whatsapp|call(?:ed|back)?|sms(?:\s+to)?|dial(?:led)?)"
     r"(?:\s{1,2}(?:number|no|is|at|me|on|to|us|customer|back)\.?){0,3}[\s:=#.]{1,4}(\(?[0-9][0-9 ().\-/]{6,20}[0-9])(?![0-9A-Za-z.])"
 )
+_PHONE_STEMS = ("phone", "mobile", "cell", "tel", "fax", "msisdn", "whatsapp", "call", "sms", "dial")
 _PHONE_US = re.compile(
     r"(?<![0-9A-Za-z.\-])(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[\-.])[2-9][0-9]{2}[\-.][0-9]{4}(?:\s?x[0-9]{1,5})?(?![0-9\-.])"
 )
@@ -102,12 +105,14 @@ PHONE_TRIGGERS = (
 
 def phone(text: str) -> Iterator[Hit]:
     """E.164 with its plus sign, North American groups, and numbers behind a word for a phone."""
-    for pattern in (_PHONE, _PHONE_WORD, _PHONE_US):
-        group = 1 if pattern.groups else 0
-        for match in pattern.finditer(text):
-            digits = re.sub(r"[^0-9]", "", match[group])
-            if 7 <= len(digits) <= 15 and (group or len(digits) >= 8):
-                yield Hit(match.start(group), match.end(group), "PHONE", digits)
+    for match in chain(_PHONE.finditer(text), _PHONE_US.finditer(text)):
+        digits = re.sub(r"[^0-9]", "", match[0])
+        if 8 <= len(digits) <= 15:
+            yield Hit(match.start(), match.end(), "PHONE", digits)
+    for match in beginning_with(_PHONE_STEMS, _PHONE_WORD, text):
+        digits = re.sub(r"[^0-9]", "", match[1])
+        if 7 <= len(digits) <= 15:
+            yield Hit(match.start(1), match.end(1), "PHONE", digits)
 
 
 _IPV4 = re.compile(r"(?<![0-9A-Za-z.\-])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z\-]|\.[0-9])")
@@ -152,6 +157,7 @@ _SSN = re.compile(r"(?<![0-9A-Za-z.\-])(?!000|666|9)[0-9]{3}([\- ])(?!00)[0-9]{2
 _SSN_WORD = re.compile(
     r"(?i)(?:ssn|social security(?: number)?|national insurance|passport|tax id|nino|cpf|dni)(?:\s(?:is|no\.?|number))?[\s:=#]{1,4}([A-Z]{0,3}[0-9][0-9A-Z .\-]{5,16}[0-9A-Z])"
 )
+_SSN_STEMS = ("ssn", "social security", "national insurance", "passport", "tax id", "nino", "cpf", "dni")
 _NINO = re.compile(
     r"(?<![0-9A-Za-z])[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D](?![0-9A-Za-z])"
 )
@@ -167,7 +173,7 @@ def national_id(text: str) -> Iterator[Hit]:
     for match in _SSN.finditer(text):
         if match[1] == "-" or re.search(r"(?i)ssn|social", text[max(0, match.start() - 24) : match.start()]):
             yield Hit(match.start(), match.end(), "NATIONAL_ID", re.sub(r"\D", "", match[0]))
-    for match in _SSN_WORD.finditer(text):
+    for match in beginning_with(_SSN_STEMS, _SSN_WORD, text):
         yield Hit(match.start(1), match.end(1), "NATIONAL_ID", re.sub(r"\W", "", match[1]).upper())
     for match in _NINO.finditer(text):
         yield Hit(match.start(), match.end(), "NATIONAL_ID", match[0].replace(" ", ""))
@@ -181,7 +187,7 @@ BORN_TRIGGERS = (r"(?i)(?:birth|dob|born|d\.o\.b)",)
 
 
 def birth_date(text: str) -> Iterator[Hit]:
-    for match in _BORN.finditer(text):
+    for match in beginning_with(("date of birth", "birth", "dob", "born", "d.o.b"), _BORN, text):
         yield Hit(match.start(1), match.end(1), "DOB", match[1])
 
 
@@ -189,12 +195,13 @@ _BANK = re.compile(
     r"(?i)(?<![a-z])(?:(?:bank |account|acct|a/c)(?: ?(?:account|number|num|no|nr|#))?\.?|sort[ \-]?code|routing(?: number)?|aba|bsb|clabe)"
     r"(?: is| was)?[\s:=#]{1,4}([0-9]{2}-[0-9]{2}-[0-9]{2}|[0-9]{3}-[0-9]{3}|[0-9][0-9 \-]{5,24}[0-9])(?![0-9A-Za-z.])"
 )
+_BANK_STEMS = ("bank ", "account", "acct", "a/c", "sort", "routing", "aba", "bsb", "clabe")
 BANK_TRIGGERS = (r"(?i)(?:account|acct|a/c|bank|sort[ \-]?code|routing|aba|bsb|clabe)[^0-9]{1,24}[0-9]",)
 
 
 def bank_number(text: str) -> Iterator[Hit]:
     """Account, sort code and routing numbers behind their word."""
-    for match in _BANK.finditer(text):
+    for match in beginning_with(_BANK_STEMS, _BANK, text):
         digits = re.sub(r"\D", "", match[1])
         if 6 <= len(digits) <= 20:
             yield Hit(match.start(1), match.end(1), "BANK_ACCOUNT", digits)

@@ -91,7 +91,7 @@ _SECRETS = (
     re.compile(r"[a-z]k_(?:live|test)_\w{10}|whsec_\w{16}|(?<![\w\-])sk-[\w\-]{24}"),
     re.compile(r"AIza[\w\-]{35}|ya29\.[\w\-]{20}|SG\.[\w\-]{16,}\.[\w\-]{16}|npm_\w{36}|hv[sb]\.\w{20}|glsa_\w{32}"),
     re.compile(r"-----BEGIN[A-Z ]*PRIVATE KEY"),
-    re.compile(r"eyJ[\w\-]{10,}\.eyJ[\w\-]{6,}\.[\w\-]{6,}"),
+    re.compile(r"(?<![A-Za-z0-9\-])eyJ[\w\-]{10,1024}\.eyJ[\w\-]{6,4096}\.[\w\-]{6}"),
     re.compile(r"(?i)(?<!\w)bearer\s+(?=[\w.~+/\-]*\d)[\w.~+/\-]{20}"),
     re.compile(r"[a-z]{3,12}://[^\s/@:\"'<>]{0,64}:(?![*x<]{3})[^\s/@\"'<>]{3,64}@"),
     re.compile(
@@ -125,7 +125,7 @@ _QUOTED = re.compile(r"=([2-7][0-9A-F])")
 _CODES = re.compile(r"(?:(?:0x|\\x)?(?:00)?([23][0-9a-fA-F])(?:00)?[ ,:;]{0,2}){12,}")
 _EBCDIC = re.compile(r"(?:[fF][0-9]){12,}")
 _DECIMALS = re.compile(r"(?:(?:4[4-9]|5[0-7]|32),? ){11,}(?:4[4-9]|5[0-7])")
-_SLASHES = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrt])|([\"'/]))")
+_SLASHES = re.compile(r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrt])|([\"'/]))")
 
 
 class FinalScanner:
@@ -246,7 +246,8 @@ def _plain(char: str) -> str:
         return str(int(value)) if value in range(10) else char
     if category[0] == "Z" or category == "Pd":
         return " "
-    return unicodedata.normalize("NFKC", char)
+    folded = unicodedata.normalize("NFKC", char)
+    return folded if len(folded) < 4 else ""
 
 
 def _unslash(match: re.Match[str]) -> str:
