@@ -40,7 +40,7 @@ OFF_PATH = ("ledger", "settlement", "webhooks", "payouts", "disputes", "fx", "on
 SCOPES = ("issuer", "scheme", "acquirer", "region", "channel", "acs", "bin", "model", "link", "sample")
 GAUGES = (
     "pool_in_use", "replica_lag", "disk_used", "memory_used", "feature_age", "clock_offset", "breaks", "terminals",
-    "link_up", "onboarding_pending", "up", "consumer_lag", "posting_lag", "hsm_sessions",
+    "link_up", "onboarding_pending", "up", "consumer_lag", "posting_lag",
 )  # fmt: skip
 # mechanism: (components it may act on, fields it needs, fields it may have)
 MECHANISMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
@@ -214,6 +214,8 @@ def _check(name: str, raw: Mapping[str, Any]) -> None:
     for key in ("kind", "title", "verdict", "alerts", "runbook"):
         if not raw.get(key):
             raise _refuse(name, f"no {key!r}", "every kind says kind, title, verdict, alerts and runbook")
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(raw["kind"])):
+        raise _refuse(name, f"kind {raw['kind']!r}", "lower case letters, digits and dashes")
     if raw["verdict"] not in VERDICTS:
         raise _refuse(name, f"verdict {raw['verdict']!r}", f"one of {', '.join(VERDICTS)}")
     for alert in (*raw["alerts"], *([raw["runbook"]] if raw["runbook"] != "none" else [])):
@@ -251,25 +253,30 @@ _LIMITS = {"share": (0.0, 1.0), "delay": (0.0, 3000.0), "ramp": (0.0, 3600.0), "
 
 
 def _check_values(where: str, f: Mapping[str, Any]) -> None:
-    for key, (low, high) in _LIMITS.items():
+    for key in (*_LIMITS, *_NUMBERS):
         v = f.get(key)
-        if v is None or isinstance(v, str):
+        if v is None or (isinstance(v, str) and "{" in v):
+            continue  # absent, or drawn later
+        if key == "to" and f.get("mechanism") == "miscode":
             continue
-        if isinstance(v, bool) or not isinstance(v, (int, float)) or not low <= v <= high:
+        if isinstance(v, bool) or not isinstance(v, (int, float)):
+            raise _refuse(where, f"{key} = {v!r} is no number", "give a number, or a {name} that [draw] draws from [low, high]")
+        low, high = _LIMITS.get(key, _NUMBERS.get(key, (0.0, 0.0)))
+        if not low <= v <= high:
             raise _refuse(where, f"{key} = {v!r} is impossible", f"from {low:g} to {high:g}")
-    for key, allowed in (
-        ("code", tuple(REASONS)),
-        ("from", tuple(REASONS)),
-        ("queue", QUEUES),
-        ("gauge", GAUGES),
-        ("signal", ("metrics", "logs")),
-        ("profile", ("surge", "cardtest")),
-        ("counts", ("dns_failures", "tls_failures")),
-    ):
+    for key, allowed in _WORDS.items():
         if key in f and "{" not in str(f[key]) and f[key] not in allowed:
             raise _refuse(where, f"{key} = {f[key]!r} is unknown", f"one of {', '.join(allowed)}")
-    if "factor" in f and not isinstance(f["factor"], str) and not 0 <= f["factor"] <= 50:
-        raise _refuse(where, f"factor = {f['factor']!r} is impossible", "from 0 to 50")
+    if f.get("mechanism") == "miscode" and f.get("to") not in REASONS:
+        raise _refuse(where, f"to = {f.get('to')!r} is unknown", f"one of {', '.join(REASONS)}")
+
+
+_NUMBERS = {"factor": (0.0, 50.0), "to": (0.0, 1e9), "per_minute": (-1e6, 1e6)}
+_WORDS: Mapping[str, Sequence[str]] = {
+    "code": tuple(REASONS), "from": tuple(REASONS), "queue": QUEUES, "gauge": GAUGES, "signal": ("metrics", "logs"),
+    "profile": ("surge", "cardtest"), "counts": ("dns_failures", "tls_failures"), "scanner": ("pan", "secret"),
+    "level": ("debug", "info", "warn", "error"),
+}  # fmt: skip
 
 
 def bind(kind: Kind, shop: Shop, rng: np.random.Generator) -> Scenario:
@@ -320,8 +327,9 @@ class _Filler:
 
 
 def _fault(fill: _Filler, raw: Mapping[str, Any]) -> Fault:
-    given = {("from_" if k == "from" else k): fill(v) for k, v in raw.items()}
-    _check_values(fill.file, given)
+    filled = {k: fill(v) for k, v in raw.items()}
+    _check_values(fill.file, filled)
+    given = {("from_" if k == "from" else k): v for k, v in filled.items()}
     known = {f.name for f in fields(Fault)}
     lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if k in known}
     return Fault(**lists)

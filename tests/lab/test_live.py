@@ -43,7 +43,12 @@ def from_server(server: servers.Server, query: str, at: np.ndarray, every: float
 
 @pytest.mark.parametrize(
     ("kind", "seed", "naming"),
-    [("issuer-outage", 3, "plain"), ("crash-loop", 4, "terse"), ("missing-metrics", 5, "split"), ("recovered", 6, "otel")],
+    [
+        ("issuer-outage", 3, "plain"),
+        ("crash-loop", 4, "terse"),
+        ("missing-metrics", 5, "split"),
+        ("recovered", 6, "otel"),
+    ],
 )
 def test_a_real_prometheus_computes_the_same(kind: str, seed: int, naming: str, tmp_path: Path) -> None:
     world = make.make(spec.load_kind(kind), seed, make.Options(naming=naming))
@@ -64,10 +69,15 @@ def test_a_real_prometheus_computes_the_same(kind: str, seed: int, naming: str, 
             theirs = from_server(server, promql.render(bare), at, every)
             assert set(theirs) == set(ours), rule.alert
             for labels, values in ours.items():
-                np.testing.assert_allclose(theirs[labels], values, rtol=1e-6, atol=1e-9, err_msg=f"{rule.alert} {labels}")
+                np.testing.assert_allclose(
+                    theirs[labels], values, rtol=1e-6, atol=1e-9, err_msg=f"{rule.alert} {labels}"
+                )
                 compared += 1
             fired |= firing_by_server(server, rule.alert, promql.render(e), rule.hold, at, every)
-    lab = {(a.rule.alert, tuple(sorted((k, v) for k, v in a.labels.items() if k not in {"alertname", "severity", "team"}))) for a in world.truth.board.firing}
+    lab = {
+        (a.rule.alert, tuple(sorted((k, v) for k, v in a.labels.items() if k not in {"alertname", "severity", "team"})))
+        for a in world.truth.board.firing
+    }
     assert fired == lab
     assert compared > 60
 
