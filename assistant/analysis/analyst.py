@@ -8,18 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from assistant.analysis.candidates import Material
 from assistant.analysis.changes import Symptom, telling, weigh
 from assistant.analysis.charts import charts_of
+from assistant.analysis.diffs import symptoms_of
 from assistant.analysis.dimensions import Cube, Explained, cubes, explain
 from assistant.analysis.hypotheses import hypotheses_of
 from assistant.analysis.impact import impact_of
+from assistant.analysis.judging import judge, signals_of
 from assistant.analysis.logs import Pattern, patterns_of
 from assistant.analysis.onset import consensus
 from assistant.analysis.ranking import Ranked, force, rank
 from assistant.analysis.say import number, scope
-from assistant.analysis.signals import Rows, Signal, judge, signals_of
+from assistant.analysis.signals import Rows, Signal
 from assistant.analysis.stats import Grid
-from assistant.analysis.suspects import Material
 from assistant.analysis.texts import texts_of
 from assistant.analysis.thresholds import crossed
 from assistant.core.alert import frozen
@@ -122,7 +124,17 @@ def payment_signals(seen: Observations, cube: Cube | None) -> list[Signal]:
             0.02,
         ),
         Rows(
-            evidence, "volume", "payment attempts", "per s", none, Grid(cube.t, attempts[None, :]), 0, 0.08, 0.01, 0.25
+            evidence,
+            "volume",
+            "payment attempts",
+            "per s",
+            none,
+            Grid(cube.t, attempts[None, :]),
+            0,
+            0.08,
+            0.01,
+            0.25,
+            attempts[None, :],
         ),
     )
     incident = seen.incident
@@ -137,7 +149,19 @@ def volumes_by_label(seen: Observations, all_cubes: Sequence[Cube]) -> list[Sign
             continue
         evidence = next(e for e in seen.metrics if e.id == cube.evidence)
         name = f"payment attempts by {cube.names[0]}"
-        rows = Rows(evidence, "volume", name, "per s", cube.leaves, Grid(cube.t, cube.attempts), 0, 0.1, 0.05, 0.35)
+        rows = Rows(
+            evidence,
+            "volume",
+            name,
+            "per s",
+            cube.leaves,
+            Grid(cube.t, cube.attempts),
+            0,
+            0.1,
+            0.05,
+            0.35,
+            cube.attempts,
+        )
         out += judge(rows, since=seen.incident.baseline.end, until=seen.incident.window.end, service_label="")
     return out
 
@@ -208,6 +232,13 @@ def symptom_of(ranked: Sequence[Ranked], explained: Sequence[Explained], pattern
     return Symptom(
         tuple(services), frozenset(r.service for r in ranked if r.victim_of), telling(" ".join(told)), frozenset(values)
     )
+
+
+def symptoms_in(signals: Sequence[Signal], patterns: Sequence[Pattern]) -> dict[str, float]:
+    """Kinds of symptom, by the names of what moved and the words of what complains."""
+    texts = [(s.what, force(s)) for s in signals if s.moved]
+    texts += [(f"{p.template} {p.kind}", min(p.score / 40.0, 1.5)) for p in patterns[:10] if p.severity]
+    return symptoms_of(texts)
 
 
 def shifts_of(signals: Sequence[Signal]) -> tuple[Shift, ...]:

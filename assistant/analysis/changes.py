@@ -53,10 +53,10 @@ def telling(text: str) -> frozenset[str]:
 
 
 def nearness(before: float) -> float:
-    """0..1 for a change `before` seconds before the onset: 1 within five minutes, half after an hour, 0.15 after a day."""
+    """0..1 for a change `before` seconds before the onset: 1 within five minutes, half after half an hour."""
     if before < -AFTER_SECONDS:
         return 0.0
-    return 1.0 / (1.0 + math.pow(max(before - 300.0, 0.0) / 3600.0, 0.7))
+    return 1.0 / (1.0 + math.pow(max(before - 300.0, 0.0) / 1500.0, 0.8))
 
 
 def weigh(

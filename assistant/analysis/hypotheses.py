@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 
 from assistant.analysis import payments as pay
-from assistant.analysis.suspects import Candidate, Material, gather
+from assistant.analysis.candidates import Candidate, Material
+from assistant.analysis.suspects import gather
 from assistant.core.hypothesis import Hypothesis, Verdict
 
 MOST = 6

@@ -38,7 +38,10 @@ class Ranked:
 def force(signal: Signal) -> float:
     """How much one moved signal says, 0..1.4: unusual, large, and of a telling role."""
     unusual = min(signal.score, 20.0) / 20.0
-    return (0.5 * unusual + 0.5 * signal.weight) * ROLE_WEIGHT.get(signal.role.split(".")[0], 0.5)
+    role = signal.role.split(".")[0]
+    said = (0.5 * unusual + 0.5 * signal.weight) * ROLE_WEIGHT.get(role, 0.5)
+    # Traffic that stays away, or that follows from elsewhere, says little of the service that measures it.
+    return 0.3 * said if role in {"requests", "flow", "retries", "amount"} and signal.direction < 0 else said
 
 
 def strength(signals: Sequence[Signal]) -> float:

@@ -6,19 +6,17 @@ is. A signal moved when CUSUM says so, and the step is large against noise (robu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from assistant.analysis import payments as pay
 from assistant.analysis import words as w
-from assistant.analysis.onset import moves
 from assistant.analysis.plan import metric_role
-from assistant.analysis.stats import Grid, samples_any, smooth, to_grid, usual
+from assistant.analysis.stats import Grid, samples_any, to_grid
 from assistant.core.alert import Labels, frozen
 from assistant.core.evidence import EvidenceId, Floats, MetricEvidence, MetricInfo
-from assistant.core.observations import Observations
 from assistant.core.query import Increase, Max, Quantile, Query, Rate, Ratio, Select, Sum, TopK
 from assistant.core.time import Instant
 
@@ -80,7 +78,9 @@ class Rows:
     floor: float = 0.03
     absolute: float = 0.0
     least: float = 0.15
-    """The smallest step that matters, as a share of the usual value (of 1 for ratios)."""
+    events: Floats | None = None
+    """The smallest step that matters, as a share of the usual value (of 1 for ratios); `events` (n, T) are the events per second that
+    the values count or share out, None where they count nothing."""
 
 
 def selected(query: Query) -> str:
@@ -155,8 +155,10 @@ def rows_of(evidence: MetricEvidence, role: str) -> list[Rows]:
     if kind == "expiry":
         left = grid.v - grid.t[None, :] if _is_timestamp(grid) else grid.v
         return [Rows(evidence, "expiry", f"time left of {evidence.about}", "s", labels, Grid(grid.t, left), -1)]
+    counts: Floats | None = None
     if kind in {"requests", "flow", "retries", "errors", "amount", "duplicates", "reversals", "restarts", "fallback"}:
         grid = Grid(grid.t, _absent_is_zero(grid.v))
+        counts = grid.v
     if (
         kind in {"gauge", "score", "saturation", "queue", "latency"}
         and not isinstance(evidence.query, Quantile | Ratio)
@@ -169,11 +171,11 @@ def rows_of(evidence: MetricEvidence, role: str) -> list[Rows]:
     bad = -1 if kind in _GOOD_UP else 0 if kind in _BOTH else 1
     floors = {
         "requests": (0.08, 0.02, 0.3), "flow": (0.08, 0.02, 0.4), "gauge": (0.08, 0.0, 0.4), "amount": (0.1, 0.0, 0.4),
-        "errors": (0.1, 0.02, 0.5), "retries": (0.1, 0.02, 0.5), "latency": (0.07, 0.0, 0.3), "queue": (0.15, 2.0, 0.5),
+        "errors": (0.1, 0.02, 0.5), "retries": (0.1, 0.02, 0.5), "latency": (0.1, 0.0, 0.5), "queue": (0.15, 2.0, 0.5),
         "saturation": (0.05, 0.0, 0.2), "up": (0.0, 0.05, 0.3), "score": (0.03, 0.0, 0.1), "restarts": (0.0, 0.001, 0.5),
     }  # fmt: skip
     floor, absolute, least = floors.get(kind, (0.08, 0.01, 0.4))
-    return [Rows(evidence, role, evidence.about, evidence.unit, labels, grid, bad, floor, absolute, least)]
+    return [Rows(evidence, role, evidence.about, evidence.unit, labels, grid, bad, floor, absolute, least, counts)]
 
 
 def _absent_is_zero(v: Floats) -> Floats:
@@ -214,143 +216,10 @@ def _shares(evidence: MetricEvidence, kind: str, grid: Grid, labels: Sequence[La
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(whole > 0, part / whole, np.nan)
     share_rows = Rows(
-        evidence,
-        "error share",
-        f"share of failed {evidence.about}",
-        "ratio",
-        tuple(names),
-        Grid(grid.t, share),
-        1,
-        0.1,
-        0.01,
-        0.02,
-    )
+        evidence, "error share", f"share of failed {evidence.about}", "ratio", tuple(names), Grid(grid.t, share), 1,
+        0.1, 0.01, 0.02, part,
+    )  # fmt: skip
     volume = Rows(
-        evidence,
-        "requests",
-        f"volume of {evidence.about}",
-        "per s",
-        tuple(names),
-        Grid(grid.t, whole),
-        0,
-        0.08,
-        0.02,
-        0.3,
-    )
+        evidence, "requests", f"volume of {evidence.about}", "per s", tuple(names), Grid(grid.t, whole), 0, 0.08, 0.02, 0.3, whole,
+    )  # fmt: skip
     return [share_rows, volume] if failing.any() else [volume]
-
-
-def judge(rows: Rows, *, since: float, until: float, service_label: str) -> list[Signal]:
-    """Signals of the rows. `since` ends what is usual; samples in [since, until) are judged."""
-    grid = rows.grid
-    keep = grid.t < until
-    t, v = grid.t[keep], grid.v[:, keep]
-    if v.shape[1] == 0:
-        return []
-    before = t < since
-    typical = usual(v, before, floor=rows.floor, absolute=rows.absolute)
-    found = moves(t, v, typical, since=since)
-    steady = smooth(v, min(4, max(1, v.shape[1] // 10)))
-    out = []
-    size = np.maximum(np.abs(typical.median), 1.0 if rows.unit == "ratio" else rows.absolute or 1e-9)
-    for i, labels in enumerate(rows.labels):
-        out.append(
-            _signal(
-                rows,
-                i,
-                labels,
-                t,
-                v[i],
-                steady[i],
-                typical.median[i],
-                typical.sigma[i],
-                found.at[i],
-                found.direction[i],
-                size[i],
-                since,
-                service_label,
-            )
-        )
-    return out
-
-
-def _signal(
-    rows: Rows,
-    i: int,
-    labels: Labels,
-    t: Floats,
-    v: Floats,
-    steady: Floats,
-    median: float,
-    sigma: float,
-    at: float,
-    direction: float,
-    size: float,
-    since: float,
-    service_label: str,
-) -> Signal:
-    after = t >= (at if np.isfinite(at) else since)
-    part = v[after & np.isfinite(v)]
-    seen = float(np.median(part)) if len(part) else float("nan")
-    if np.isfinite(at) and len(part):
-        outside = part[(part - median) * direction > 2 * sigma]
-        seen = float(np.median(outside)) if len(outside) >= 2 else seen
-    score = (
-        float(min(abs(seen - median) / sigma, 99.0)) if np.isfinite(seen) and np.isfinite(median) and sigma > 0 else 0.0
-    )
-    weight = float(abs(seen - median) / size) if score else 0.0
-    hurts = rows.bad == 0 or direction == rows.bad
-    if rows.role == "expiry":
-        return _expiry(rows, labels, t, v, median, since, service_label)
-    moved = bool(np.isfinite(at) and hurts and score >= 4.0 and weight >= rows.least)
-    last = steady[np.isfinite(steady)][-1:]
-    now_bad = bool(moved and len(last) and (last[0] - median) * direction > max(3 * sigma, 0.3 * abs(seen - median)))
-    return Signal(
-        rows.evidence.id, rows.role, rows.what, entity_of(labels, service_label), labels, rows.unit, rows.bad, t, v,
-        float(median), float(sigma), seen, score, min(weight, 1.0), Instant(float(at)) if moved else None, moved, now_bad,
-        int(np.isfinite(v).sum()),
-    )  # fmt: skip
-
-
-def _expiry(
-    rows: Rows, labels: Labels, t: Floats, v: Floats, median: float, since: float, service_label: str
-) -> Signal:
-    """A certificate moved when its time left passed zero inside the window."""
-    over = np.isfinite(v) & (v <= 0)
-    last = v[np.isfinite(v)][-1:]
-    began = float(t[int(np.argmax(over))]) if over.any() else float("nan")
-    moved = bool(over.any() and began >= since - 900.0)
-    seen = float(last[0]) if len(last) else float("nan")
-    return Signal(
-        rows.evidence.id, "expiry", rows.what, entity_of(labels, service_label), labels, "s", -1, t, v, float(median), 1.0,
-        seen, 20.0 if moved else 0.0, 1.0 if moved else 0.0, Instant(began) if moved else None, moved, moved and bool(len(last) and last[0] <= 0),
-        int(np.isfinite(v).sum()),
-    )  # fmt: skip
-
-
-def signals_of(seen: Observations) -> list[Signal]:
-    """Every signal of the metric evidence, except what `dimensions` and `impact` read."""
-    service = seen.payments.labels.get("service")
-    infos = {m.name: m for m in seen.catalogue}
-    out: list[Signal] = []
-    for evidence in seen.metrics:
-        role = role_of(evidence, infos)
-        if role in PAYMENT_ROLES:
-            continue
-        for rows in rows_of(evidence, role):
-            out += judge(
-                rows,
-                since=seen.incident.baseline.end,
-                until=seen.incident.window.end,
-                service_label=service.label if service else "",
-            )
-    return out
-
-
-def strongest(signals: Iterable[Signal], key: str = "entity") -> dict[str, list[Signal]]:
-    """Moved signals by entity, strongest first."""
-    found: dict[str, list[Signal]] = {}
-    for s in signals:
-        if s.moved:
-            found.setdefault(getattr(s, key), []).append(s)
-    return {k: sorted(v, key=lambda s: -s.score * s.weight) for k, v in found.items()}

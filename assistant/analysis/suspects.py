@@ -8,113 +8,20 @@ service, and more if it touches exactly what the loss is confined to.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-from assistant.analysis import words as w
+from assistant.analysis.accuse import from_alerts, from_changes
+from assistant.analysis.candidates import PARTNERS, SCOPES, Candidate, Material, Of, loss_owner
 from assistant.analysis.dimensions import Explained, families
-from assistant.analysis.kinds import (
-    COMPLAINT_KINDS,
-    Fault,
-    change_kind,
-    loss_kind,
-    partner_kind,
-    scoped_kind,
-    signal_kind,
-    words_kind,
-)
+from assistant.analysis.kinds import COMPLAINT_KINDS, loss_kind, partner_kind, scoped_kind, signal_kind
 from assistant.analysis.logs import Pattern, field_role
-from assistant.analysis.ranking import Ranked, force
+from assistant.analysis.ranking import force
 from assistant.analysis.say import codes_line, explained_line, pattern_line, scope, signal_line
 from assistant.analysis.signals import Signal
-from assistant.core.evidence import Change, EvidenceId
-from assistant.core.finding import ChangeLink
-from assistant.core.hypothesis import Reason
-from assistant.core.observations import Observations
-from assistant.core.time import clock
 
-PARTNERS = ("issuer", "acquirer", "scheme", "bin", "peer", "merchant", "acs")
-SCOPES = (
-    *PARTNERS,
-    "acs",
-    "link",
-    "region",
-    "channel",
-    "currency",
-    "merchant_category",
-    "version",
-    "model",
-    "queue",
-    "stage",
-    "rule",
-)
-
-
-@dataclass(slots=True)
-class Candidate:
-    """An entity under suspicion while evidence is added up. `kinds` votes for the sort of failure; `seen_by` are the
-    kinds of evidence whose onset agrees."""
-
-    entity: str
-    dimension: str
-    score: float = 0.0
-    supports: list[Reason] = field(default_factory=list)
-    against: list[Reason] = field(default_factory=list)
-    kinds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    seen_by: set[str] = field(default_factory=set)
-    change: str = ""
-    fault: Fault = "unknown"
-    within: str = ""
-    """The scope of loss it explains, for telling rivals from second faults."""
-
-    def add(
-        self,
-        score: float,
-        text: str,
-        evidence: Iterable[EvidenceId],
-        *,
-        kind: str = "",
-        vote: float = 1.0,
-        by: str = "",
-    ) -> None:
-        self.score += score
-        target = self.supports if score >= 0 else self.against
-        if text and text not in {r.text for r in target}:
-            target.append(Reason(text, tuple(dict.fromkeys(evidence))))
-        if kind:
-            self.kinds[kind] += vote
-        if by:
-            self.seen_by.add(by)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Material:
-    """What hypotheses are made of."""
-
-    seen: Observations
-    onset: float | None
-    explained: Sequence[Explained]
-    signals: Sequence[Signal]
-    ranked: Sequence[Ranked]
-    patterns: Sequence[Pattern]
-    links: Sequence[ChangeLink]
-    volume: Signal | None = None
-    values: frozenset[str] = frozenset()
-    """Values that the failing lines and the loss are confined to (an issuer, a host, a link)."""
-
-    def role_of(self, label: str) -> str:
-        for role, mapped in self.seen.payments.labels.items():
-            if mapped.label == label:
-                return role
-        return next((r for r, (strong, _) in w.LABEL_WORDS.items() if label.lower() in strong), label)
-
-    def near(self, t: float | None, seconds: float = 180.0) -> bool:
-        return self.onset is not None and t is not None and abs(t - self.onset) <= seconds
-
-
-Of = Callable[[str, str], Candidate]
+OWN_PARTS = frozenset({"model", "version", "queue", "stage", "rule", "link"})
+"""Labels of parts of a service of ours: a fault confined to one of them is still that service's."""
 
 
 def gather(m: Material) -> dict[tuple[str, str], Candidate]:
@@ -129,32 +36,9 @@ def gather(m: Material) -> dict[tuple[str, str], Candidate]:
     _from_services(m, of, confined)
     _from_volume(m, of)
     _from_logs(m, of)
-    _from_alerts(m, of)
-    _from_changes(m, of, confined)
+    from_alerts(m, of)
+    from_changes(m, of, confined)
     return found
-
-
-def _loss_owner(e: Explained, m: Material) -> tuple[str, str]:
-    """(entity, dimension) of a confined loss. An issuer that fails over one acquirer only is not the issuer's fault."""
-    roles = {m.role_of(k): v for k, v in e.labels.items()}
-    if "acquirer" in roles and "issuer" in roles:
-        return roles["acquirer"], "acquirer"
-    for role in (
-        "bin",
-        "issuer",
-        "acquirer",
-        "version",
-        "merchant",
-        "scheme",
-        "channel",
-        "region",
-        "currency",
-        "merchant_category",
-    ):
-        if role in roles:
-            return roles[role], role
-    label, value = next(iter(e.labels.items()))
-    return value, label
 
 
 def _from_losses(m: Material, of: Of) -> list[Explained]:
@@ -164,7 +48,7 @@ def _from_losses(m: Material, of: Of) -> list[Explained]:
         shares = families(e.codes)
         if not e.labels or e.weight > 0.85:
             continue
-        entity, dimension = _loss_owner(e, m)
+        entity, dimension = loss_owner(e, m)
         confined.append(e)
         c: Candidate = of(entity, dimension)
         kind, fault = loss_kind(dimension, shares, m.volume)
@@ -185,6 +69,8 @@ def _from_scoped_signals(m: Material, of: Of) -> None:
     """Signals that moved for one value of a label and not for its siblings speak for that value."""
     for group in _scoped(m):
         role, value, rows = group
+        if role in OWN_PARTS:
+            continue
         c: Candidate = of(value, role)
         best = max(rows, key=force)
         agreeing = m.near(best.onset, 240.0)
@@ -223,7 +109,7 @@ def _scoped(m: Material) -> list[tuple[str, str, list[Signal]]]:
 
 def _from_services(m: Material, of: Of, confined: Sequence[Explained]) -> None:
     """Services whose own signals moved; partners' victims and callers of failing services count less."""
-    scoped = {id(s) for _, _, rows in _scoped(m) for s in rows}
+    scoped = {id(s) for role, _, rows in _scoped(m) for s in rows if role not in OWN_PARTS}
     narrow = sum(e.share for e in confined)
     for place, r in enumerate(m.ranked):
         own = [s for s in r.signals if id(s) not in scoped]
@@ -314,36 +200,6 @@ def _from_logs(m: Material, of: Of) -> None:
                 c.fault = "ours"
 
 
-def _from_alerts(m: Material, of: Of) -> None:
-    """What the alerts fired for: a label value speaks for itself where no sibling fired. A rule's own fixed labels name
-    an owner and not a fault."""
-    fixed = {r.name: r.labels for r in m.seen.incident.rules}
-    values: dict[tuple[str, str], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for i, alert in enumerate(m.seen.incident.alerts):
-        for label, value in alert.labels.items():
-            if label not in {"alertname", "severity", "team"} and label not in fixed.get(alert.name, {}):
-                values[(alert.name, label)][value].append(i)
-    for (name, label), seen in values.items():
-        role = m.role_of(label)
-        if len(seen) > 1 or role not in {*SCOPES, "service"}:
-            continue
-        value, rows = next(iter(seen.items()))
-        alert = m.seen.incident.alerts[rows[0]]
-        if alert.severity.lower() in {"info", "low"}:
-            continue
-        c = of(value, role)
-        weight = {"service": 0.45, "region": 0.25, "scheme": 0.3, "currency": 0.1}.get(role, 0.5)
-        rule = next((r for r in m.seen.incident.rules if r.name == name), None)
-        kind = words_kind(f"{name} {rule.expr if rule else ''}")
-        c.add(
-            weight,
-            f"{name} fired for {label}={value} and for no other",
-            [EvidenceId(f"A{rows[0] + 1}")],
-            kind=kind,
-            vote=0.4,
-        )
-
-
 def _named(p: Pattern, m: Material) -> dict[str, tuple[str, float]]:
     """Partners that most lines of a pattern name, with the share of lines: value -> (role, share)."""
     found: dict[str, tuple[str, float]] = {}
@@ -354,54 +210,3 @@ def _named(p: Pattern, m: Material) -> dict[str, tuple[str, float]]:
             found[top] = (role, share)
     services = set(m.seen.topology.services)
     return {v: r for v, r in found.items() if v not in services}
-
-
-def _from_changes(m: Material, of: Of, confined: Sequence[Explained]) -> None:
-    changes = {c.id: c for c in m.seen.changes}
-    for link in m.links[:6]:
-        change = changes.get(link.change_id)
-        if change is None or link.score < 0.3:
-            continue
-        c = of(link.service, "service")
-        touched = _touches(change, m, confined)
-        narrow = bool(confined) and not touched
-        weight = 1.5 * link.score * (0.35 if narrow else 1.0) * (1.0 if c.score > 0.2 or touched else 0.5)
-        told = weight > 0.6
-        by = "change" if told and not narrow else ""
-        c.add(
-            weight,
-            _change_text(change, link),
-            [link.evidence],
-            kind=change_kind(change),
-            vote=1.2 * link.score if told else 0.2,
-            by=by,
-        )
-        if told and not c.change:
-            c.change, c.fault = change.id, "ours"
-        if touched and confined and told:
-            # It speaks of exactly what the loss is confined to: the route is ours, the partner there a bystander.
-            e = confined[0]
-            c.add(1.2 * e.share + 0.8, explained_line(e), [e.evidence], by="metric")
-            c.within = scope(e.labels)
-            partner = of(*_loss_owner(e, m))
-            partner.add(
-                -1.0, f"{change.kind} {change.id} of {change.service} touches {', '.join(touched[:3])}", [link.evidence]
-            )
-        for reason in link.against:
-            c.add(-0.05, reason, [link.evidence])
-
-
-def _change_text(change: Change, link: ChangeLink) -> str:
-    reasons = "; ".join(link.reasons)
-    return f"{change.kind} {change.id} of {change.service} at {clock(change.t)} ({change.title}): {reasons}"
-
-
-def _touches(change: Change, m: Material, confined: Sequence[Explained]) -> tuple[str, ...]:
-    """Values of the failing things that a change's title or diff names, its own service's name apart."""
-    text = f"{change.title}\n{change.diff}".lower()
-    values = {v for e in confined for v in e.labels.values()} | set(m.values)
-    return tuple(sorted(v for v in values if len(v) > 2 and v != change.service and _named_in(v.lower(), text)))
-
-
-def _named_in(value: str, text: str) -> bool:
-    return re.search(rf"(?<![\w]){re.escape(value)}(?![\w])", text) is not None

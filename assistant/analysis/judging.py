@@ -1,0 +1,133 @@
+"""Rows judged: what is usual, whether it left that for good, since when, and by how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from assistant.analysis.onset import Moves, moves
+from assistant.analysis.signals import PAYMENT_ROLES, Rows, Signal, entity_of, role_of, rows_of
+from assistant.analysis.stats import Usual, smooth, usual
+from assistant.core.evidence import Floats
+from assistant.core.observations import Observations
+from assistant.core.time import Instant
+
+FEW = 8.0
+"""Events that a rate or a share must differ by: fewer are chance."""
+EARLY = 0.4
+"""The part of the baseline that stays when a slow climb is looked for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """Rows over time with their statistics: `t` (T,), `v` and `steady` (n, T)."""
+
+    rows: Rows
+    t: Floats
+    v: Floats
+    steady: Floats
+    typical: Usual
+    found: Moves
+    since: float
+    step: float
+
+
+def signals_of(seen: Observations) -> list[Signal]:
+    """Every signal of the metric evidence, except what `dimensions` and `impact` read."""
+    service = seen.payments.labels.get("service")
+    infos = {m.name: m for m in seen.catalogue}
+    out: list[Signal] = []
+    for evidence in seen.metrics:
+        role = role_of(evidence, infos)
+        if role in PAYMENT_ROLES:
+            continue
+        for rows in rows_of(evidence, role):
+            label = service.label if service else ""
+            out += judge(rows, since=seen.incident.baseline.end, until=seen.incident.window.end, service_label=label)
+    return out
+
+
+def judge(rows: Rows, *, since: float, until: float, service_label: str) -> list[Signal]:
+    """Signals of the rows. `since` ends what is usual; samples in [since, until) are judged."""
+    keep = rows.grid.t < until
+    t, v = rows.grid.t[keep], rows.grid.v[:, keep]
+    if v.shape[1] == 0:
+        return []
+    typical = usual(v, t < since, floor=rows.floor, absolute=rows.absolute)
+    step = float(np.median(np.diff(t))) if len(t) > 1 else 0.0
+    steady = smooth(v, min(4, max(1, v.shape[1] // 10)))
+    judged = _Judged(rows, t, v, steady, typical, moves(t, v, typical, since=since), since, step)
+    return [_signal(judged, i, entity_of(labels, service_label)) for i, labels in enumerate(rows.labels)]
+
+
+def _signal(j: _Judged, i: int, entity: str) -> Signal:
+    rows, v = j.rows, j.v[i]
+    median, sigma = float(j.typical.median[i]), float(j.typical.sigma[i])
+    if rows.role == "expiry":
+        return _expiry(j, i, entity)
+    at, direction = float(j.found.at[i]), float(j.found.direction[i])
+    seen = _level(j, i, at, direction)
+    known = np.isfinite(seen) and np.isfinite(median) and sigma > 0
+    score = float(min(abs(seen - median) / sigma, 99.0)) if known else 0.0
+    size = max(abs(median), 1.0 if rows.unit == "ratio" else rows.absolute or 1e-9)
+    weight = abs(seen - median) / size if score else 0.0
+    hurts = rows.bad == 0 or direction == rows.bad
+    moved = bool(np.isfinite(at) and hurts and score >= 4.0 and weight >= rows.least and _enough(j, i, at))
+    last = j.steady[i][np.isfinite(j.steady[i])][-1:]
+    now_bad = bool(moved and len(last) and (last[0] - median) * direction > max(3 * sigma, 0.3 * abs(seen - median)))
+    onset = Instant(_earlier(j, i, at, direction)) if moved else None
+    return Signal(
+        rows.evidence.id, rows.role, rows.what, entity, rows.labels[i], rows.unit, rows.bad, j.t, v, median, sigma, seen,
+        score, min(weight, 1.0), onset, moved, now_bad, int(np.isfinite(v).sum()),
+    )  # fmt: skip
+
+
+def _level(j: _Judged, i: int, at: float, direction: float) -> float:
+    """The typical value after the change: of the samples that are outside, if it moved."""
+    part = j.v[i][(j.t >= (at if np.isfinite(at) else j.since)) & np.isfinite(j.v[i])]
+    if not len(part):
+        return float("nan")
+    median, sigma = j.typical.median[i], j.typical.sigma[i]
+    outside = part[(part - median) * direction > 2 * sigma]
+    return float(np.median(outside)) if np.isfinite(at) and len(outside) >= 2 else float(np.median(part))
+
+
+def _enough(j: _Judged, i: int, at: float) -> bool:
+    """Whether a count stands behind the change: `FEW` events more or fewer than usual, where rows count events."""
+    if j.rows.events is None:
+        return True
+    events = j.rows.events[i, : len(j.t)]
+    before = events[j.t < j.since]
+    level = float(np.nanmean(before)) if np.isfinite(before).any() else 0.0
+    extra = np.nansum(events[j.t >= at] - level) * j.step
+    return bool(abs(extra) >= FEW)
+
+
+def _earlier(j: _Judged, i: int, at: float, direction: float) -> float:
+    """The onset, looked for again from an earlier start where the series was outside already as the window began: a slow
+    climb reaches into the baseline, and a late alert brings its window late."""
+    if at - j.since > 120.0 or j.t[0] >= j.since:
+        return at
+    start = float(j.t[0] + EARLY * (j.since - j.t[0]))
+    row = j.v[i : i + 1]
+    typical = usual(row, j.t < start, floor=j.rows.floor, absolute=j.rows.absolute)
+    again = moves(j.t, row, typical, since=start)
+    found = float(again.at[0])
+    return min(found, at) if np.isfinite(found) and again.direction[0] == direction else at
+
+
+def _expiry(j: _Judged, i: int, entity: str) -> Signal:
+    """A certificate moved when its time left passed zero inside the window."""
+    rows, t, v = j.rows, j.t, j.v[i]
+    over = np.isfinite(v) & (v <= 0)
+    last = v[np.isfinite(v)][-1:]
+    began = float(t[int(np.argmax(over))]) if over.any() else float("nan")
+    moved = bool(over.any() and began >= j.since - 900.0)
+    seen = float(last[0]) if len(last) else float("nan")
+    now_bad = moved and bool(len(last) and last[0] <= 0)
+    score, weight = (20.0, 1.0) if moved else (0.0, 0.0)
+    return Signal(
+        rows.evidence.id, "expiry", rows.what, entity, rows.labels[i], "s", -1, t, v, float(j.typical.median[i]), 1.0, seen,
+        score, weight, Instant(began) if moved else None, moved, now_bad, int(np.isfinite(v).sum()),
+    )  # fmt: skip
