@@ -59,7 +59,6 @@ _SHAPES: tuple[tuple[str, str, str], ...] = (
     ("bearer", r"(?i)(?:bearer|token)\s", r"(?i)(?<![A-Za-z])bearer[ \t:=]{1,4}([A-Za-z0-9._~+/\-]{8,8192}={0,2})"),
     ("basic", r"(?i)basic\s", r"(?i)(?<![A-Za-z])basic[ \t]{1,3}((?=[A-Za-z0-9+/]{0,512}[A-Z0-9+/=])[A-Za-z0-9+/]{8,512}={0,2})(?![A-Za-z0-9])"),
     ("url_password", r"://[^\s/@\"'<>]{0,256}@", r"://([^\s/@:\"'<>]{0,128}:[^\s/@\"'<>]{1,256})@"),
-    ("connection_string", r"(?i)(?:password|pwd)\s?=", r"(?i)(?<![A-Za-z])(?:password|pwd)\s?=\s?([^;\s\"'&]{3,128})(?=;)"),
     ("private_key", r"PRIVATE KEY", r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:(?!-----BEGIN)[\s\S]){0,16384}?(?:-----END (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----|(?=-----BEGIN)|\Z)"),
     ("key_body", r"[^A-Za-z0-9+/][A-Za-z0-9+/]{64}[^A-Za-z0-9+/]", r"(?m)^[ \t]{0,8}((?=[^\n]{0,63}[A-Z])(?=[^\n]{0,63}[g-z])(?=[^\n]{0,63}[0-9])[A-Za-z0-9+/]{64})$"),
 )  # fmt: skip
