@@ -8,7 +8,7 @@ failed fsync left on the disk is unknown.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -32,7 +32,7 @@ from assistant.promptlog.record import (
     parse_leaf,
 )
 from assistant.promptlog.store import Filter, Row, Signed, Store, Taken, Transaction
-from assistant.promptlog.verify import Doubt, Report, View, verify_log
+from assistant.promptlog.verify import Columns, Doubt, Report, View, columns_of_entry, verify_log
 from assistant.promptlog.writer import Pending, Writer, hash_at
 
 T = TypeVar("T")
@@ -42,7 +42,6 @@ SegmentReader = Callable[[str, int], bytes | None]
 """(segment name, index) -> the leaf from cold storage, or None if the segment is not at hand."""
 
 MAX_INDEX = 10**11
-_ID_LETTERS = "abcdefghjkmnpqrstvwxyz"
 _HEX_TO_LETTERS = str.maketrans("0123456789abcdef", "bcdfghjkmnpqrstv")
 
 
@@ -55,8 +54,8 @@ def no_segments(name: str, index: int) -> bytes | None:
 
 
 def new_id(prefix: str) -> RecordId:
-    """73 random bits in letters only: no reader, person or scanner takes it for a number."""
-    return RecordId(prefix + "_" + "".join(secrets.choice(_ID_LETTERS) for _ in range(17)))
+    """72 random bits in letters only: no reader, person or scanner takes it for a number."""
+    return RecordId(f"{prefix}_{secrets.token_bytes(9).hex().translate(_HEX_TO_LETTERS)}")
 
 
 def pseudonym(address: Address) -> str:
@@ -97,6 +96,12 @@ class Log:
         """
         return self._writer.submit(self._prepared(entry))
 
+    def append_all(self, entries: Iterable[Entry]) -> list[Receipt]:
+        """Append many from one thread, in as few flushes as fit: for imports and measurements. All of them are
+        durable when this returns; when it raises, some may be (give ids to find out).
+        """
+        return self._writer.submit_all([self._prepared(entry) for entry in entries])
+
     def announce(self, opened: Entry, *, closed: Entry) -> Receipt:
         """Append `log.open` now and `log.close` when closed (PCI DSS 10.2.1.6: starts and stops are records)."""
         receipt = self.append(opened)
@@ -123,10 +128,11 @@ class Log:
         twins = {blob.twin: tuple(k.twin(contents[name]) for k in self.keys.bodies) for name, blob in sealed.items()}
         record_id = entry.id or new_id("rec")
 
-        def leaf(index: int, addresses: Mapping[str, Address]) -> bytes:
-            return format_leaf(entry, self._stamp(entry, record_id, index, addresses))
+        def leaf(index: int, addresses: Mapping[str, Address]) -> tuple[bytes, Columns]:
+            stamp = self._stamp(entry, record_id, index, addresses)
+            return format_leaf(entry, stamp), columns_of_entry(entry, stamp)
 
-        self._last_look(leaf(MAX_INDEX, {name: blob.address for name, blob in sealed.items()}))
+        self._last_look(leaf(MAX_INDEX, {name: blob.address for name, blob in sealed.items()})[0])
         return Pending(entry, record_id, sealed, twins, leaf, sum(map(len, contents.values())))
 
     def _stamp(self, entry: Entry, record_id: RecordId, index: int, addresses: Mapping[str, Address]) -> Stamp:
@@ -244,7 +250,10 @@ class Log:
         size = int(note.split("\n")[1])
         if not 0 <= index < size:
             raise UsageError(f"no record {index}", mend=f"the log holds {size} records, counted from 0")
-        return format_proof(Proof(index, inclusion_proof(index, size, self.node), note))
+        return format_proof(Proof(index, self.inclusion(index, size), note))
+
+    def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
+        return inclusion_proof(index, size, self.node)
 
     def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
         return consistency_proof(old, new, self.node)

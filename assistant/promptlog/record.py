@@ -42,6 +42,7 @@ Value: TypeAlias = "str | int | float | bool | tuple[Value, ...] | list[Value] |
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+=#~,-]{0,255}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@+-]{0,95}")
 _NOT_WORD = re.compile(r"[^A-Za-z0-9._:/@+=#~,-]+")
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 _ADDRESS = re.compile(r"[0-9a-f]{64}")
 
 
@@ -302,16 +303,20 @@ def parse_leaf(leaf: bytes) -> Record:
 
 def canonical(value: object) -> bytes:
     """Canonical JSON: keys sorted, no spaces, ASCII, no NaN. One value has one form."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
+    return _ENCODER.encode(value).encode("ascii")
 
 
 def format_time(moment: datetime) -> str:
     """UTC with microseconds, always 27 characters, so that text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def parse_time(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    """Strict inverse of `format_time`. ValueError for any other way of writing it."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or format_time(moment) != text:
+        raise ValueError("not a time in the form of the log")
+    return moment
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

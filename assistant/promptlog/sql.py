@@ -74,7 +74,7 @@ class SqlTransaction:
 
     def insert(self, rows: Sequence[Row], blobs: Sequence[Blob], uses: Sequence[tuple[Address, int]]) -> None:
         places = ", ".join("?" * 14)
-        self._cursor.many(f"INSERT INTO entry ({_COLUMNS}) VALUES ({places})", [astuple(row) for row in rows])
+        self._cursor.many(f"INSERT INTO entry ({_COLUMNS}) VALUES ({places})", [_values(row) for row in rows])
         if blobs:
             values = [(b.address, b.twin, b.key_id, b.sealed) for b in blobs]
             self._cursor.many("INSERT INTO blob (address, twin, key_id, sealed) VALUES (?, ?, ?, ?)", values)
@@ -242,6 +242,11 @@ def _where(wanted: Filter) -> tuple[str, list[Any]]:
 def _row(r: tuple[Any, ...]) -> Row:
     leaf = None if r[11] is None else bytes(r[11])
     return Row(r[0], RecordId(r[1]), r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], leaf, bytes(r[12]), r[13])
+
+
+def _values(row: Row) -> tuple[Any, ...]:
+    """In the order of `_COLUMNS` (`dataclasses.astuple` copies deeply, which costs more than the insert)."""
+    return tuple(getattr(row, name) for name in Row.__slots__)
 
 
 def _taken(r: tuple[Any, ...]) -> Taken:

@@ -25,11 +25,13 @@ from assistant.promptlog.merkle import HASH_SIZE, Frontier, leaf_hash
 from assistant.promptlog.record import (
     CLOSES_REQUEST,
     Address,
+    Entry,
     Event,
     Gone,
     GoneReason,
     Record,
     RecordId,
+    Stamp,
     format_time,
     parse_leaf,
 )
@@ -224,19 +226,28 @@ def _gather(walk: _Walk, record: Record) -> None:
 
 def columns_of(record: Record) -> Columns:
     """What a row repeats of its leaf, in one fixed order."""
-    about = record.facts.get("request") or record.facts.get("record")
-    model = record.facts.get("model")
+    return _columns(record, record)
+
+
+def columns_of_entry(entry: Entry, stamp: Stamp) -> Columns:
+    """The same before there is a record."""
+    return _columns(entry, stamp)
+
+
+def _columns(said: Entry | Record, added: Stamp | Record) -> Columns:
+    about = said.facts.get("request") or said.facts.get("record")
+    model = said.facts.get("model")
     return (
-        record.id,
-        format_time(record.time),
-        record.event.value,
-        record.actor,
-        record.outcome.value,
-        record.incident,
-        record.correlation,
+        added.id,
+        format_time(added.time),
+        said.event.value,
+        added.actor,
+        said.outcome.value,
+        said.incident,
+        said.correlation,
         about if isinstance(about, str) else None,
         model if isinstance(model, str) else None,
-        record.run,
+        added.run,
     )
 
 

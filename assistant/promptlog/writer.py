@@ -16,9 +16,9 @@ from typing import TypeVar
 from assistant.errors import LogInconsistent, LogUnavailable, PayopsError
 from assistant.promptlog.bodies import Blob
 from assistant.promptlog.merkle import HASH_SIZE, Frontier, finishing_leaf, leaf_hash, peak_places
-from assistant.promptlog.record import Address, Entry, Receipt, Record, RecordId, issue_receipt, parse_leaf
+from assistant.promptlog.record import Address, Entry, Receipt, RecordId, issue_receipt
 from assistant.promptlog.store import Row, Store, StoreBusy, StoreFault, Transaction
-from assistant.promptlog.verify import columns_of
+from assistant.promptlog.verify import Columns
 
 T = TypeVar("T")
 MAX_BATCH = 512
@@ -29,14 +29,14 @@ MAX_BATCH_BYTES = 32 * 1024 * 1024
 class Pending:
     """One append on its way. `sealed`: name -> sealed body, "" for the identity; `twins`: how to find each again.
 
-    `leaf` makes the leaf from the index and the final address of each body.
+    `leaf` makes the leaf, and the columns that repeat it, from the index and the final address of each body.
     """
 
     entry: Entry
     id: RecordId
     sealed: Mapping[str, Blob]
     twins: Mapping[bytes, tuple[bytes, ...]]
-    leaf: Callable[[int, Mapping[str, Address]], bytes]
+    leaf: Callable[[int, Mapping[str, Address]], tuple[bytes, Columns]]
     size: int
     done: threading.Event = field(default_factory=threading.Event)
     receipt: Receipt | None = None
@@ -79,14 +79,24 @@ class Writer:
 
     def submit(self, pending: Pending) -> Receipt:
         """Raises LogUnavailable or LogInconsistent; after either (a busy store excepted) nothing is taken any more."""
-        self._wait_for(pending)
-        if pending.receipt is None:
-            raise LogUnavailable("the prompt log gave no receipt")
-        return pending.receipt
+        return self.submit_all([pending])[0]
+
+    def submit_all(self, batch: Sequence[Pending]) -> list[Receipt]:
+        """The same for several at once; the receipts in the same order."""
+        for pending in batch:
+            self._put(pending)
+        receipts = []
+        for pending in batch:
+            self._wait_for(pending)
+            if pending.receipt is None:
+                raise LogUnavailable("the prompt log gave no receipt")
+            receipts.append(pending.receipt)
+        return receipts
 
     def perform(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a transaction of its own. What it raises undoes it and comes out here."""
         task = _Task(work)
+        self._put(task)
         self._wait_for(task)
         return task.result  # type: ignore[return-value]
 
@@ -95,10 +105,12 @@ class Writer:
         self._queue.put(None)
         self._thread.join()
 
-    def _wait_for(self, job: Pending | _Task) -> None:
+    def _put(self, job: Pending | _Task) -> None:
         if self.failure:
             raise LogUnavailable(self.failure, mend="see to the cause, then start again")
         self._queue.put(job)
+
+    def _wait_for(self, job: Pending | _Task) -> None:
         while not job.done.wait(1.0):
             if not self._thread.is_alive() and not job.done.is_set():
                 raise LogUnavailable(self.failure or "the prompt log is closed")
@@ -216,8 +228,9 @@ def _place(pending: Pending, frontier: Frontier, batch: _Batch) -> None:
         _settle_repeat(pending, earlier, batch)
         return
     addresses = {name: _address(blob, pending.twins[blob.twin], batch) for name, blob in pending.sealed.items()}
-    leaf = pending.leaf(frontier.size, addresses)
-    row = row_of(parse_leaf(leaf), frontier.append(leaf_hash(leaf)))
+    index = frontier.size
+    leaf, columns = pending.leaf(index, addresses)
+    row = Row(index, *columns, leaf, frontier.append(leaf_hash(leaf)))
     batch.rows.append(row)
     batch.known[pending.id] = row
     batch.uses.extend((address, row.index) for address in dict.fromkeys(addresses.values()))
@@ -248,11 +261,6 @@ def _refuse(jobs: Sequence[Pending | _Task], fault: BaseException) -> None:
         if not job.done.is_set():
             job.fault = fault
             job.done.set()
-
-
-def row_of(record: Record, hashes: bytes, *, segment: str | None = None) -> Row:
-    """The row that stands for this record: the columns repeat the leaf."""
-    return Row(record.index, *columns_of(record), record.leaf, hashes, segment)
 
 
 def hash_at(rows: Mapping[int, bytes], level: int, i: int) -> bytes:

@@ -12,7 +12,8 @@ from assistant.promptlog.checkpoint import Checkpoint, Signature, SignedNote, fo
 from assistant.promptlog.keys import Keys, new_signing_key, parse_signing_key
 from assistant.promptlog.merkle import Frontier, leaf_hash
 from assistant.promptlog.record import Address, canonical, parse_leaf
-from assistant.promptlog.writer import row_of
+from assistant.promptlog.store import Row
+from assistant.promptlog.verify import columns_of
 from tests.fakes.promptlog import ORIGIN
 
 
@@ -32,7 +33,8 @@ class Owner:
         frontier = Frontier()
         for index, leaf in enumerate(leaves):
             renumbered = canonical({**json.loads(leaf), "index": index})
-            row = row_of(parse_leaf(renumbered), frontier.append(leaf_hash(renumbered)))
+            hashes = frontier.append(leaf_hash(renumbered))
+            row = Row(index, *columns_of(parse_leaf(renumbered)), renumbered, hashes)
             values = (row.index, row.id, row.time, row.event, row.actor, row.outcome, row.incident, row.correlation)
             values += (row.about, row.model, row.run, row.leaf, row.hashes, row.segment)  # type: ignore[assignment]
             self.db.execute(f"INSERT INTO entry VALUES ({', '.join('?' * 14)})", values)

@@ -74,6 +74,11 @@ def test_indexes_have_no_gap_and_receipts_name_them(log: Log) -> None:
     assert [r.index for r in receipts] == list(range(20)) and receipts[-1].tree_size == log.size() == 20
 
 
+def test_many_at_once_are_in_order(log: Log) -> None:
+    receipts = log.append_all(entry(n, bodies={"b": b"%d" % n}) for n in range(1200))
+    assert [r.index for r in receipts] == list(range(1200)) == [r.facts["n"] for r in log.scan()]
+
+
 def test_the_same_id_again_is_the_same_record(log: Log) -> None:
     first = log.append(entry(1, id=RecordId("rec_mine")))
     assert log.append(entry(1, id=RecordId("rec_mine"))).index == first.index and log.size() == 1
