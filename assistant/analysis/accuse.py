@@ -57,6 +57,10 @@ def from_changes(m: Material, of: Of, confined: Sequence[Explained]) -> None:
         c = of(link.service, "service")
         touched = _touches(change, m, confined)
         relevant = relevance(change, m, touched)
+        if confined and not touched and not _ours_to_route(confined[0], m):
+            relevant = min(
+                relevant, 0.3
+            )  # a whole scheme or issuer fails alike: only a change that names it could do that
         narrow = bool(confined) and relevant < 0.5
         weight = (
             1.5
@@ -85,6 +89,11 @@ def _takes_over(
     c.within = scope(e.labels)
     partner = of(*loss_owner(e, m))
     partner.add(-relevant, f"{change.kind} {change.id} of {change.service} came before it and fits", [link.evidence])
+
+
+def _ours_to_route(e: Explained, m: Material) -> bool:
+    """Whether a loss is confined to something our own routing, settings or code treats apart."""
+    return bool({m.role_of(k) for k in e.labels} - {"scheme", "issuer", "bin"})
 
 
 def relevance(change: Change, m: Material, touched: Sequence[str]) -> float:

@@ -106,6 +106,7 @@ def payment_signals(seen: Observations, cube: Cube | None) -> list[Signal]:
     if cube is None:
         return []
     attempts, approved = cube.total()
+    attempts = np.where(cube.covered, attempts, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = np.where(attempts > 0, approved / attempts, np.nan)
     evidence = next(e for e in seen.metrics if e.id == cube.evidence)
@@ -230,7 +231,11 @@ def symptom_of(ranked: Sequence[Ranked], explained: Sequence[Explained], pattern
         if n >= 0.8 and not v.isdigit()
     }
     return Symptom(
-        tuple(services), frozenset(r.service for r in ranked if r.victim_of), telling(" ".join(told)), frozenset(values)
+        tuple(services),
+        frozenset(r.service for r in ranked if r.victim_of),
+        telling(" ".join(told)),
+        frozenset(values),
+        {r.service: float(r.onset) for r in ranked},
     )
 
 

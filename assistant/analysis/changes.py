@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from assistant.analysis import words as w
 from assistant.core.evidence import Change, EvidenceId, Topology
@@ -34,12 +34,14 @@ _STOP = w.word_set(
 @dataclass(frozen=True, slots=True)
 class Symptom:
     """What is wrong, for weighing changes: services that fail (strongest first), the victims among them, words of the
-    failing things (label values, kinds of complaint, metric words), and values that the loss is confined to."""
+    failing things (label values, kinds of complaint, metric words), values that the loss is confined to, and since when each service
+    moved."""
 
     services: tuple[str, ...]
     victims: frozenset[str]
     words: frozenset[str]
     values: frozenset[str]
+    began: Mapping[str, float] = field(default_factory=dict)
 
 
 def change_id(index: int) -> EvidenceId:
@@ -68,6 +70,8 @@ def weigh(
 
 
 def _weigh(index: int, change: Change, onset: float | None, symptom: Symptom, topology: Topology) -> ChangeLink:
+    if onset is not None:
+        onset = min(onset, symptom.began.get(change.service, onset))  # a slow climb begins where it is made
     before = (onset - change.t) if onset is not None else math.nan
     near = nearness(before) if onset is not None else 0.3
     reasons: list[str] = []

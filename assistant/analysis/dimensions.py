@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from assistant.analysis import payments as pay
 from assistant.analysis.signals import grid_of
+from assistant.analysis.stats import samples_any
 from assistant.core.alert import Labels, frozen
 from assistant.core.evidence import EvidenceId, Floats, MetricEvidence
 from assistant.core.finding import Dimension
@@ -42,6 +43,8 @@ class Cube:
     approved: Floats
     codes: Mapping[str, Floats]
     step: float
+    covered: NDArray[np.bool_]
+    """(T,) where the server had samples at all: elsewhere nothing is known, not even zero."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,10 +107,12 @@ def _cube(parts: Mapping[str, MetricEvidence], payments: PaymentsMap) -> Cube | 
     keys: dict[tuple[tuple[str, str], ...], int] = {}
     entries: list[tuple[str, int, Labels, Floats]] = []
     t = grid_of(first).t
+    covered = np.zeros(len(t), dtype=bool)
     for role, e in parts.items():
         grid = grid_of(e)
         if len(grid.t) != len(t):
             continue
+        covered |= samples_any(grid.v)
         for s, row in zip(e.series, grid.v, strict=True):
             leaf = tuple(sorted((k, x) for k, x in s.labels.items() if k not in drop))
             entries.append((role, keys.setdefault(leaf, len(keys)), s.labels, np.nan_to_num(row)))
@@ -136,7 +141,9 @@ def _cube(parts: Mapping[str, MetricEvidence], payments: PaymentsMap) -> Cube | 
         if "declined" not in parts:
             return None
         whole = yes + no
-    return Cube(first.id, tuple(frozen(dict(k)) for k in keys), t, whole, np.minimum(yes, whole), codes, first.step)
+    return Cube(
+        first.id, tuple(frozen(dict(k)) for k in keys), t, whole, np.minimum(yes, whole), codes, first.step, covered
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,6 +165,11 @@ def counts(cube: Cube, baseline: Window, window: Window) -> Counts:
     overall = (a0.sum() - y0.sum()) / a0.sum() if a0.sum() else 0.0
     rate = (a0 - y0 + 20 * overall) / (a0 + 20)
     return Counts(a1, np.maximum(a1 - y1, 0.0), np.maximum(a1 * rate, 1e-9), 1 - rate)
+
+
+def covered_in(cube: Cube, window: Window) -> bool:
+    """Whether at least five instants of the window were covered."""
+    return int(cube.covered[(cube.t >= window.start) & (cube.t < window.end)].sum()) >= 5
 
 
 def _llr(observed: Floats, expected: Floats) -> Floats:
@@ -188,6 +200,8 @@ def explain(cube: Cube, *, baseline: Window, window: Window, depth: int = 2, mos
     The empty label set means the loss is spread over everything. Empty list: nothing was lost beyond chance.
     """
     numbers = counts(cube, baseline, window)
+    if not covered_in(cube, baseline) or not covered_in(cube, window):
+        return []
     names = [n for n in cube.names if len({leaf.get(n, "") for leaf in cube.leaves}) > 1]
     left = np.ones(len(cube.leaves), dtype=bool)
     total = max(float(np.maximum(numbers.declined - numbers.expected, 0).sum()), 1e-9)

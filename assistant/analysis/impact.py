@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from assistant.analysis import payments as pay
-from assistant.analysis.dimensions import Cube, Explained, counts
+from assistant.analysis.dimensions import Cube, Explained, counts, covered_in
 from assistant.analysis.logs import fields_of
 from assistant.analysis.signals import grid_of, selected
 from assistant.core.evidence import EvidenceId, Floats, MetricEvidence
@@ -44,7 +44,7 @@ def impact_of(
     seen: Observations, cube: Cube | None, explained: Sequence[Explained], *, window: Window
 ) -> Impact | None:
     """The impact over `window`, or None where no metric tells approvals. What could not be counted is said."""
-    if cube is None:
+    if cube is None or not covered_in(cube, seen.incident.baseline):
         return None
     numbers = counts(cube, seen.incident.baseline, window)
     again, source = retries_by_leaf(seen, cube)

@@ -15,6 +15,8 @@ from assistant.core.time import Instant
 
 FEW = 8.0
 """Events that a rate or a share must differ by: fewer are chance."""
+LEAST = 8
+"""Samples of the baseline without which nothing is usual."""
 EARLY = 0.4
 """The part of the baseline that stays when a slow climb is looked for."""
 
@@ -73,7 +75,14 @@ def _signal(j: _Judged, i: int, entity: str) -> Signal:
     size = max(abs(median), 1.0 if rows.unit == "ratio" else rows.absolute or 1e-9)
     weight = abs(seen - median) / size if score else 0.0
     hurts = rows.bad == 0 or direction == rows.bad
-    moved = bool(np.isfinite(at) and hurts and score >= 4.0 and weight >= rows.least and _enough(j, i, at))
+    moved = bool(
+        np.isfinite(at)
+        and hurts
+        and score >= 4.0
+        and weight >= rows.least
+        and j.typical.samples[i] >= LEAST
+        and _enough(j, i, at)
+    )
     last = j.steady[i][np.isfinite(j.steady[i])][-1:]
     now_bad = bool(moved and len(last) and (last[0] - median) * direction > max(3 * sigma, 0.3 * abs(seen - median)))
     onset = Instant(_earlier(j, i, at, direction)) if moved else None

@@ -139,6 +139,8 @@ def patterns_of(seen: Observations, *, onset: float | None = None) -> list[Patte
     found: list[Pattern] = []
     said: set[tuple[float, str]] = set()
     miner = Miner()
+    if not any(line.t < seen.incident.window.start for e in seen.logs for line in e.lines):
+        return []  # nothing to compare with: a source that was silent before cannot tell what is new
     for evidence in seen.logs:
         by_service: dict[str, list[LogLine]] = defaultdict(list)
         for line in evidence.lines:

@@ -249,7 +249,7 @@ class _Planner:
         if pair := self._pair(info):
             names = tuple(dict.fromkeys((*labels, *(_all_labels(info) if info.series <= SMALL else ()))))
             return [PlannedQuery(pair[0](names, matchers), pair[1], pair[2], pair[3])]
-        if not role or role == "limit":
+        if not role or role == "limit" or info.name.endswith("_sum"):
             return []
         if role == "latency" and is_histogram(info):
             return [self._quantile(0.95, info, labels, matchers)]

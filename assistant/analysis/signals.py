@@ -188,6 +188,9 @@ def _is_counter(grid: Grid) -> bool:
     """Whether untyped series only ever rise: a counter that nobody called one."""
     steps = np.diff(grid.v, axis=1)
     steps = steps[np.isfinite(steps)]
+    clocks = np.abs(steps / max(float(np.median(np.diff(grid.t))), 1e-9) - 1.0) < 0.05 if len(grid.t) > 1 else steps < 0
+    if len(steps) and float(clocks.mean()) > 0.5:
+        return False  # it grows by a second a second: an elapsed time
     return len(steps) > 20 and float((steps >= 0).mean()) > 0.98 and float((steps > 0).mean()) > 0.3
 
 

@@ -81,7 +81,10 @@ def _passed(s: Signal, limit: Limit) -> Signal | None:
     began = float(s.t[min(first, len(s.t) - 1)])
     if s.role == "age":
         began = _stopped(s, began)
-    return replace(s, seen=float(s.v[tail[-1]]), score=20.0, weight=1.0, onset=Instant(began), moved=True, now_bad=True)
+    bad = 1 if limit.above else -1
+    return replace(
+        s, bad=bad, seen=float(s.v[tail[-1]]), score=20.0, weight=1.0, onset=Instant(began), moved=True, now_bad=True
+    )
 
 
 def _stopped(s: Signal, crossing: float) -> float:
