@@ -40,6 +40,11 @@ class Index:
         self._close = close
 
     @property
+    def view(self) -> View:
+        """The version that answers now."""
+        return self._view
+
+    @property
     def library(self) -> Library:
         return self._view.library
 
@@ -65,12 +70,16 @@ class Index:
         return RunbookAnswer(passages, tuple(self._redact(line) for line in steps))
 
     def search(self, query: str, k: int = 5) -> tuple[tuple[Passage, ...], float]:
-        """The `k` best whether or not they fit, those named in the query first; and how sure the best one is, 0..1."""
+        """The `k` best for a person's words, whether or not they fit, those named there first; and how sure the best
+        one is, 0..1."""
         view = self._view
-        hits = view.named((), query, query)
-        named = {hit.number for hit in hits}
-        hits += [hit for hit in view.ranked((Part(query),)) if hit.number not in named]
+        hits = _all_hits(view, Part(query, "question"))
         return tuple(self._passage(view, hit) for hit in hits[:k]), hits[0].score if hits else 0.0
+
+    def ranking(self, query: str, k: int) -> tuple[tuple[str, float], ...]:
+        """Paths and scores for an alert's words, best first: for evaluation."""
+        view = self._view
+        return tuple((view.library.runbooks[hit.number].path, hit.score) for hit in _all_hits(view, Part(query))[:k])
 
     def refresh(self) -> bool:
         """Read the folders again; True if a new version took over. Raises RunbookIndexError, and the old one stays."""
@@ -114,11 +123,18 @@ class Index:
         return f'no runbook fits: the nearest, "{title}", scores {nearest.score:.2f} where {FITS:.2f} is needed'
 
 
+def _all_hits(view: View, part: Part) -> list[Hit]:
+    hits = view.named((), part.text, part.text)
+    named = {hit.number for hit in hits}
+    return hits + [hit for hit in view.ranked((part,)) if hit.number not in named]
+
+
 def _parts(alerts: Sequence[Alert], question: str, findings_text: str) -> tuple[Part, ...]:
     """Each alert's words, the question and the findings are queries of their own; joined they dilute each other."""
-    texts = dict.fromkeys(text for text in (*map(_said, alerts), question.strip()) if text)
-    findings = (Part(findings_text.strip(), FINDINGS_SHARE),) if findings_text.strip() else ()
-    return (*(Part(text) for text in texts), *findings)
+    said = tuple(Part(text) for text in dict.fromkeys(filter(None, map(_said, alerts))))
+    asked = (Part(question.strip(), "question"),) if question.strip() else ()
+    findings = (Part(findings_text.strip(), share=FINDINGS_SHARE),) if findings_text.strip() else ()
+    return (*said, *asked, *findings)
 
 
 def _said(alert: Alert) -> str:

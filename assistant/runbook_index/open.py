@@ -9,6 +9,7 @@ from pathlib import Path
 from assistant.errors import RunbookIndexError
 from assistant.runbook_index.cache import Cache
 from assistant.runbook_index.chunks import CHUNKING
+from assistant.runbook_index.folders import RawFile, Skipped
 from assistant.runbook_index.index import Index
 from assistant.runbook_index.library import Library, Redacts, load, read_files
 from assistant.runbook_index.view import View
@@ -52,8 +53,20 @@ def open_in_process(
     git: Sequence[str] = (),
 ) -> Index:
     """Without any store, vectors in memory where the weights are installed: for one search, and for evaluation."""
-    files = _Files(tuple(dirs), tuple(git), redactor, Cache(state / FOLDER / "library.sqlite"))
-    library = files.library()
+    return open_files(list(read_files(dirs, git)), state=state, redactor=redactor, weights_dir=weights_dir, dense=dense)
+
+
+def open_files(
+    files: Sequence[RawFile | Skipped],
+    *,
+    state: Path,
+    redactor: Redacts,
+    weights_dir: Path | None = None,
+    dense: bool = True,
+) -> Index:
+    """As `open_in_process`, over files that were read already."""
+    cache = Cache(state / FOLDER / "library.sqlite")
+    library = load(files, redactor, cache, policy=redactor.policy.hash)
     if not dense or not library.runbooks:
         return Index(View(library), redactor)
     from assistant.runbook_index.embedder import Embedder

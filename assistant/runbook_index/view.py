@@ -13,7 +13,7 @@ from assistant.errors import RunbookIndexError
 from assistant.runbook_index.exact import exact_matches, named_in
 from assistant.runbook_index.lexical import Floats, Lexical
 from assistant.runbook_index.library import Library, lead, whole
-from assistant.runbook_index.ranking import fuse
+from assistant.runbook_index.ranking import Asked, fuse
 
 GENERIC_HANDICAP = 0.05
 
@@ -31,6 +31,7 @@ class Part:
     """One query of several that are asked together: the alert's words, the question, the findings. `share` 0..1."""
 
     text: str
+    asked: Asked = "alert"
     share: float = 1.0
 
 
@@ -50,7 +51,7 @@ class View:
     def __init__(self, library: Library, vectors: Vectors | None = None) -> None:
         self.library = library
         self.trouble = ""
-        self._vectors = vectors
+        self.vectors = vectors
         self._lexical: Lexical | None = None
         self._handicap = GENERIC_HANDICAP * np.array([r.generic for r in library.runbooks], np.float64)
 
@@ -73,19 +74,19 @@ class View:
         """Every runbook, best first: its best score over the parts, a shipped one a little behind a team's own."""
         if not parts or not self.library.runbooks:
             return []
-        scores = np.stack([self._scores(part.text) * part.share for part in parts])
+        scores = np.stack([self._scores(part) * part.share for part in parts])
         best, which = scores.max(axis=0), scores.argmax(axis=0)
         order = np.argsort(-(best - self._handicap), kind="stable")
         return [Hit(int(n), float(best[n]), "", parts[int(which[n])].text) for n in order]
 
-    def _scores(self, query: str) -> Floats:
-        lexical = self.lexical.scores(query)
-        if self._vectors is None:
-            return fuse(lexical)
+    def _scores(self, part: Part) -> Floats:
+        lexical = self.lexical.scores(part.text)
+        if self.vectors is None:
+            return fuse(lexical, asked=part.asked)
         try:
-            dense = self._vectors.similarities(query)
+            dense = self.vectors.similarities(part.text)
         except RunbookIndexError as error:
             self.trouble = f"{error.message}; ranked by words alone"
-            return fuse(lexical)
+            return fuse(lexical, asked=part.asked)
         self.trouble = ""
-        return fuse(lexical, dense)
+        return fuse(lexical, dense, asked=part.asked)
