@@ -156,6 +156,8 @@ def _render(query: Query, *, inner: bool, depth: int) -> str:
 def _selector(metric: str, items: tuple[Matcher, ...]) -> str:
     if metric and not METRIC_NAME.match(metric):
         raise _wrong("a metric name must be letters, digits, underscores and colons")
+    if metric and any(m.label == "__name__" for m in items):
+        raise _wrong("a metric is named once")
     if not metric and not any(m.op == "=" and m.value for m in items):
         raise _wrong("a selector without a metric needs a matcher with a value")
     inside = matchers(items)
