@@ -13,6 +13,7 @@ from assistant.analysis.changes import Symptom, telling, weigh
 from assistant.analysis.charts import charts_of
 from assistant.analysis.diffs import symptoms_of
 from assistant.analysis.dimensions import Cube, Explained, cubes, explain
+from assistant.analysis.health import health_of
 from assistant.analysis.hypotheses import hypotheses_of
 from assistant.analysis.impact import impact_of
 from assistant.analysis.judging import judge, signals_of
@@ -196,23 +197,6 @@ def _explained(all_cubes: Sequence[Cube], seen: Observations, window: Window) ->
     single = [explain(c, baseline=seen.incident.baseline, window=window, most=2) for c in all_cubes]
     confined = [x for x in single if x and x[0].labels]
     return max(confined, key=lambda x: x[0].llr) if confined else widest
-
-
-def health_of(
-    seen: Observations, signals: Sequence[Signal], patterns: Sequence[Pattern], explained: Sequence[Explained]
-) -> Health:
-    """Failing, recovered, healthy, or unknown where nothing could be measured."""
-    hurting = [s for s in signals if s.moved and (s.bad != 0 or s.role == "volume") and force(s) >= 0.25]
-    if any(s.now_bad for s in hurting):
-        return "failing"
-    severe = [p for p in patterns if p.severity == 2 and p.score >= 25]
-    if hurting or explained:
-        return "failing" if any(p.still for p in severe) and not hurting else "recovered"
-    if any(p.still for p in severe):
-        return "failing"
-    if not seen.metrics and not seen.logs:
-        return "unknown"
-    return "recovered" if severe else "healthy"
 
 
 def symptom_of(ranked: Sequence[Ranked], explained: Sequence[Explained], patterns: Sequence[Pattern]) -> Symptom:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from assistant.analysis.onset import Moves, moves
+from assistant.analysis.rules import alarms_above
 from assistant.analysis.signals import PAYMENT_ROLES, Rows, Signal, entity_of, role_of, rows_of
 from assistant.analysis.stats import Usual, smooth, usual
 from assistant.core.evidence import Floats
 from assistant.core.observations import Observations
 from assistant.core.time import Instant
 
-FEW = 8.0
-"""Events that a rate or a share must differ by: fewer are chance."""
 LEAST = 8
 """Samples of the baseline without which nothing is usual."""
 EARLY = 0.4
@@ -44,8 +43,11 @@ def signals_of(seen: Observations) -> list[Signal]:
         role = role_of(evidence, infos)
         if role in PAYMENT_ROLES:
             continue
+        label = service.label if service else ""
+        above = alarms_above(seen, evidence)
         for rows in rows_of(evidence, role):
-            label = service.label if service else ""
+            if above and rows.role in {"requests", "flow"}:
+                rows = replace(rows, bad=1, role="errors", few=3.0)  # an alert counts these because they are bad
             out += judge(rows, since=seen.incident.baseline.end, until=seen.incident.window.end, service_label=label)
     return out
 
@@ -103,14 +105,14 @@ def _level(j: _Judged, i: int, at: float, direction: float) -> float:
 
 
 def _enough(j: _Judged, i: int, at: float) -> bool:
-    """Whether a count stands behind the change: `FEW` events more or fewer than usual, where rows count events."""
+    """Whether a count stands behind the change: `few` events more or fewer than usual, where rows count events."""
     if j.rows.events is None:
         return True
     events = j.rows.events[i, : len(j.t)]
     before = events[j.t < j.since]
     level = float(np.nanmean(before)) if np.isfinite(before).any() else 0.0
     extra = np.nansum(events[j.t >= at] - level) * j.step
-    return bool(abs(extra) >= FEW)
+    return bool(abs(extra) >= j.rows.few)
 
 
 def _earlier(j: _Judged, i: int, at: float, direction: float) -> float:
@@ -123,7 +125,10 @@ def _earlier(j: _Judged, i: int, at: float, direction: float) -> float:
     typical = usual(row, j.t < start, floor=j.rows.floor, absolute=j.rows.absolute)
     again = moves(j.t, row, typical, since=start)
     found = float(again.at[0])
-    return min(found, at) if np.isfinite(found) and again.direction[0] == direction else at
+    if not np.isfinite(found) or again.direction[0] != direction or found >= at:
+        return at
+    between = again.z[0][(j.t >= found) & (j.t <= at)] * direction
+    return found if len(between) and float((between > 1.5).mean()) > 0.8 else at
 
 
 def _expiry(j: _Judged, i: int, entity: str) -> Signal:

@@ -79,8 +79,10 @@ class Rows:
     absolute: float = 0.0
     least: float = 0.15
     events: Floats | None = None
+    few: float = 8.0
     """The smallest step that matters, as a share of the usual value (of 1 for ratios); `events` (n, T) are the events per second that
-    the values count or share out, None where they count nothing."""
+    the values count or share out, None where they count nothing; a change must be `few` events at least,
+    because fewer are chance."""
 
 
 def selected(query: Query) -> str:

@@ -8,47 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from assistant.analysis.signals import Signal, selected
+from assistant.analysis.rules import Limit, alerted, limit_of
+from assistant.analysis.signals import Signal
 from assistant.core.alert import Rule
-from assistant.core.evidence import MetricEvidence
 from assistant.core.observations import Observations
 from assistant.core.time import Instant
 
-_COMPARE = re.compile(
-    r"(?P<op>[<>]=?)\s*(?:bool\s+)?(?P<limit>-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*(?:$|\band\b|\bor\b|\bunless\b)",
-    re.IGNORECASE,
-)
 _GAUGES = frozenset({"age", "gauge", "queue", "saturation", "up", "spare", "expiry", "score", "latency"})
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A rule's comparison: `above` says that passing means being over `value`."""
-
-    rule: str
-    above: bool
-    value: float
-
-
-def limit_of(rule: Rule) -> Limit | None:
-    """The first comparison with a number in a rule's expression; None where there is none."""
-    found = _COMPARE.search(rule.expr)
-    return Limit(rule.name, found["op"].startswith(">"), float(found["limit"])) if found else None
-
-
-def reads(rule: Rule, metric: str) -> bool:
-    """Whether a rule's expression names a metric (or a part of its histogram)."""
-    return re.search(rf"(?<![\w:]){re.escape(metric)}(?![\w:])", rule.expr) is not None
-
-
-def alerted(seen: Observations, evidence: MetricEvidence) -> tuple[Rule, ...]:
-    """The rules of the incident's alerts that read what this evidence measures."""
-    name = selected(evidence.query)
-    return tuple(r for r in seen.incident.rules if reads(r, name))
 
 
 def crossed(seen: Observations, signals: Sequence[Signal]) -> list[Signal]:
