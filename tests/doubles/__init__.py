@@ -1,0 +1,1 @@
+"""Doubles of other people's servers that are programs of their own."""
