@@ -121,8 +121,17 @@ class Live:
         return {
             **self.service.health(),
             "webhook": self.webhook_listener.health(),
-            "checkpoints": self._publisher.health().signing_failure,
+            "checkpoints": self._checkpoint_health(),
         }
+
+    def _checkpoint_health(self) -> str:
+        """Asked of the log itself, so that one that cannot even be read is told."""
+        try:
+            found = self._publisher.health()
+        except PromptLogError as error:
+            return type(error).__name__
+        failing = f"{found.failing} places do not take them" if found.failing else ""
+        return str(found.signing_failure) or failing
 
     def log_failure(self) -> str:
         return str(getattr(self.house.promptlog, "failure", ""))
@@ -134,11 +143,12 @@ class Live:
                 return
             fresh = self._built()
             old, self.house = self.house, fresh
-            self._publisher = self._published(fresh)
+            old_publisher, self._publisher = self._publisher, self._published(fresh)
             self._publisher.start()
             self.service.use(fresh.promptlog)
             self._investigator.house = fresh
             _LOG.warning("the prompt log failed and was opened again")
+        old_publisher.close()
         old.promptlog.close()
 
     def receive(self, alerts: Sequence[Alert], /) -> Sequence[str]:
@@ -182,6 +192,7 @@ class Live:
                 carriers=(*outlets(notes, terminal), *self._extras.carriers),
                 tasks=self._tasks(),
                 log_failure=self.log_failure,
+                heal_log=self.renew,
             )
         )
 

@@ -81,6 +81,8 @@ def configure(*, scanner: FinalScanner, stream: IO[str] | None = None, level: in
         logger.handlers[:] = [handler]
         logger.propagate = False
         logger.setLevel(logging.WARNING)
+    # What an application raised is logged by its own handler, without text; uvicorn would say it again.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     for name in _SILENT:
         logging.getLogger(name).setLevel(logging.ERROR)
     logging.captureWarnings(True)

@@ -18,7 +18,7 @@ from assistant.notebook.canonical import dump
 from assistant.notebook.database import Database
 from assistant.notebook.notes import NoteBook
 from assistant.ports import Clock, PromptLog
-from assistant.promptlog.record import Entry, Event, RecordId
+from assistant.promptlog.record import Entry, Event, Receipt, RecordId
 from assistant.telemetry.logs import about
 from assistant.workflow.incidents import IncidentBook, Snapshot
 from assistant.workflow.investigator import Investigator, skew_gap
@@ -39,7 +39,8 @@ _LOGGED_ALERTS = 500
 
 @dataclass(slots=True)
 class Parts:
-    """What a round works with. `carriers` are the outlets; `told` is called after each kept note, to wake them."""
+    """What a round works with. `carriers` are the outlets; `told` is called after each kept note, to wake them;
+    `heal` opens a failed prompt log again (raises PromptLogError while that cannot be)."""
 
     database: Database
     incidents: IncidentBook
@@ -55,6 +56,7 @@ class Parts:
     actor: str = "webhook"
     stopping: Callable[[], bool] = lambda: False
     told: Callable[[str, Note], None] = lambda key, note: None
+    heal: Callable[[], None] = lambda: None
     probe: Probe = no_probe
 
 
@@ -99,12 +101,20 @@ class Work:
             bodies={"alerts": dump(alerts[:_LOGGED_ALERTS]).encode()},
         )
         try:
-            receipt = self.parts.promptlog.append(entry)
+            receipt = self._appended(entry)
         except (PromptLogError, LeakBlocked) as error:
             _LOG.error("no record of the alerts", extra={"incident": incident, "reason": type(error).__name__})
             return {"record": None}
         self.parts.probe("record.appended")
         return {"record": receipt.id, "index": receipt.index}
+
+    def _appended(self, entry: Entry) -> Receipt:
+        """Append; if the log failed, have it opened again and try once more. The id keeps it from being there twice."""
+        try:
+            return self.parts.promptlog.append(entry)
+        except PromptLogError:
+            self.parts.heal()
+            return self.parts.promptlog.append(entry)
 
     def _facts(self, incident: IncidentId, number: int, crashes: int) -> dict[str, Any]:
         """What is known without a model. On the first round it goes out at once; later ones wait for their draft."""

@@ -65,6 +65,7 @@ class Wiring:
     apart_s: float = 30.0
     looks: Sequence[float] = (120.0, 600.0)
     log_failure: Callable[[], str] = lambda: ""
+    heal_log: Callable[[], None] = lambda: None
 
 
 class Service:
@@ -186,6 +187,7 @@ class Service:
             carriers=w.carriers,
             stopping=self._stopping.is_set,
             told=self._told,
+            heal=w.heal_log,
             probe=w.probe,
         )
 

@@ -108,7 +108,7 @@ def _takeover() -> Iterator[Figure]:
     """With the default heartbeat and takeover span: from SIGKILL of the replica that works to the note by the other."""
     from tests.doubles.postgres import running
     from tests.live.stack import TOKEN, payload, start_serve
-    from tests.live.test_two_serves import kept
+    from tests.live.test_two_serves import kept, kill_at_work
 
     with _folder() as home, running() as server:
         url = server.create_database("bench")
@@ -128,7 +128,8 @@ def _takeover() -> Iterator[Figure]:
         victim, survivor = serves
         time.sleep(25)
         assert victim.post(payload("x", at=time.time()))[0] == 200
-        victim.kill()
+        kill_at_work(victim, url, home)
+        assert not kept(url, home), "the round was over before the kill"
         began = time.monotonic()
         _until(lambda: kept(url, home), within=60)
         seconds = time.monotonic() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from assistant.notebook.database import open_database
 from assistant.notebook.notes import notes
 from assistant.workflow.rounds import rounds
 from tests.doubles.postgres import free_port, running
-from tests.live.stack import Serve, Stack, payload, stack, start_serve
+from tests.live.stack import TOKEN, Serve, Stack, payload, stack, start_serve
 from tests.sources.servers import needs
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, needs("prometheus", "promtool", "prometheus-alertmanager")]
@@ -36,6 +37,16 @@ def until(what: Any, *, within: float, serves: list[Serve]) -> float:
         assert time.monotonic() - began < within, "\n\n".join(s.log.read_text()[-3000:] for s in serves)
         time.sleep(0.1)
     return time.monotonic() - began
+
+
+def kill_at_work(victim: Serve, url: str, home: Path) -> None:
+    """SIGKILL as soon as a round has begun."""
+    with open_database(url, state=home).read() as c:
+        ours = rounds.select().where(rounds.c.done_at.is_(None))
+        give_up = time.monotonic() + 20
+        while not c.execute(ours).all() and time.monotonic() < give_up:
+            time.sleep(0.002)
+    victim.kill()
 
 
 def pair(made: Stack, url: str) -> list[Serve]:
@@ -64,9 +75,36 @@ def test_both_get_every_alert_and_write_one_note_and_a_kill_is_taken_over(tmp_pa
         victim, survivor = serves
         body = payload("taken-over", at=time.time(), group="{other}", service="other")
         assert victim.post(body)[0] == 200
-        victim.kill()
+        kill_at_work(victim, url, tmp_path)
+        assert len({n["incident"] for n in kept(url, tmp_path)}) == 1, "the round was over before the kill"
         seconds = until(lambda: len({n["incident"] for n in kept(url, tmp_path)}) == 2, within=40, serves=[survivor])
         until(lambda: not unfinished(url, tmp_path), within=40, serves=[survivor])
         assert seconds <= TAKEN_OVER_S
         assert survivor.call("GET", "/healthz")[0] == 200
         assert survivor.stop() == 0
+
+
+def test_a_database_that_goes_and_comes_back_is_used_again(tmp_path: Path) -> None:
+    with running() as server:
+        url = server.create_database("away")
+        config = tmp_path / "payops.toml"
+        (tmp_path / "token").write_text(TOKEN)
+        config.write_text(
+            f'[web]\nwebhook_port = 0\nconsole_port = 0\nwebhook_token_file = "{tmp_path / "token"}"\n'
+            f'[workflow]\nurl = "{url}"\n[log]\nurl = "{url}"\n'
+        )
+        serve = start_serve(config, tmp_path / "state", tmp_path / "log")
+        serve.wait_ready()
+        assert serve.post(payload("before", at=time.time(), group="{b}"))[0] == 200
+        until(lambda: not unfinished(url, tmp_path) and kept(url, tmp_path), within=60, serves=[serve])
+        server.stop()
+        until(lambda: serve.call("GET", "/healthz")[0] == 503, within=30, serves=[serve])
+        assert serve.post(payload("while", at=time.time(), group="{w}"))[0] == 503
+        server.start()
+        until(lambda: serve.call("GET", "/healthz")[0] == 200, within=60, serves=[serve])
+        assert serve.post(payload("while", at=time.time(), group="{w}"))[0] == 200
+        until(lambda: len({n["incident"] for n in kept(url, tmp_path)}) == 2, within=60, serves=[serve])
+        newest = max(kept(url, tmp_path), key=lambda n: n["written_at"])
+        assert json.loads(newest["body"])["record"], newest["body"]
+        assert serve.stop() == 0
+        assert "Traceback" not in serve.log.read_text()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import time
 import uuid
 from collections.abc import Iterator
@@ -61,6 +64,34 @@ def test_a_killed_replica_is_taken_over_by_a_living_one(
     living = zygote.start(state=str(state), url=url, service="ledger", within=60, idle_s=12)
     time.sleep(3.5)
     assert zygote.run(state=str(state), url=url, point=point) == -9
+    assert zygote.wait(living) == 0, (tmp_path / "state.log").read_text()
+    kept = notes_at(url, state)
+    assert sorted(kept.values()) == [["1.facts", "1.note"]] * 2
+    assert sorted(received(url, state)) == sorted(f"{incident}.1.alerts" for incident in kept)
+
+
+@pytest.mark.slow
+def test_a_replica_that_slept_through_its_takeover_adds_nothing_when_it_wakes(
+    zygote: Zygote,  # noqa: F811
+    url: str,
+    tmp_path: Path,
+) -> None:
+    """SIGSTOP is what a long pause of a virtual machine looks like: the sleeper does not know that it was given up."""
+    state, mine = tmp_path / "state", tmp_path / "sleeper"
+    living = zygote.start(state=str(state), url=url, service="ledger", within=90, idle_s=20)
+    time.sleep(4)
+    mine.mkdir()
+    shutil.copytree(state / "keys", mine / "keys")
+    sleeper = zygote.start(state=str(mine), url=url, service="gateway", slow_s=1.5, within=60)
+    until = time.monotonic() + 20
+    while not (mine / "points").exists() or "facts.begun" not in (mine / "points").read_text():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    os.kill(sleeper, signal.SIGSTOP)
+    time.sleep(9)
+    assert len(notes_at(url, state)) == 2
+    os.kill(sleeper, signal.SIGCONT)
+    assert zygote.wait(sleeper) == 0, (tmp_path / "sleeper.log").read_text()
     assert zygote.wait(living) == 0, (tmp_path / "state.log").read_text()
     kept = notes_at(url, state)
     assert sorted(kept.values()) == [["1.facts", "1.note"]] * 2
