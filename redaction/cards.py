@@ -35,6 +35,7 @@ RUN_TRIGGERS = (
     r"[^0-9](?:1[0-9]{14}|15[0-9]{15}|16[0-9]{16}|18[0-9]{18}|19[0-9]{19})[^0-9]",
     r"[^0-9]1[0-9]{3}[ \-][0-9]{5,6}[ \-][0-9]{5,6}[^0-9]",
 )
+_NO_FRACTION = re.compile(r"\.0{1,6}(?![0-9])")
 _GROUP = re.compile(r"[0-9]+")
 _GROUPINGS = (
     "4444 44443 444 465 464 4644 88 66 68 610 613 412 124 448 484 844 664 646 466 33334 4446 4445 "
@@ -81,7 +82,9 @@ def _judge_run(text: str, start: int, end: int) -> Iterator[Hit]:
 
 
 def _hit(text: str, start: int, end: int, digits: str) -> Hit:
-    return Hit(start, end, "PAN", digits)
+    """With the `.0` of a number that was once an integer, so that JSON stays JSON."""
+    zeros = _NO_FRACTION.match(text, end)
+    return Hit(start, zeros.end() if zeros else end, "PAN", digits)
 
 
 def _single(text: str, a: int, b: int) -> Iterator[Hit]:

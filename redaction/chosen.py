@@ -34,6 +34,8 @@ _CLASS_WORDS = (
 )  # fmt: skip
 LEAST_SCORE = 0.6  # below it Presidio's pattern matched without its check digit or a context word
 
+_CONTEXT = 0.35  # what Presidio's context enhancer adds
+
 
 def class_of(entity: str) -> str:
     """Our class for an entity of Presidio's; NATIONAL_ID for the many country-specific ones."""
@@ -72,9 +74,16 @@ def _find(name: str) -> Callable[[str], Iterator[Hit]]:
 def _found(name: str, text: str, at: int) -> Iterator[Hit]:
     made = recognizer(name)
     for result in made.analyze(text, made.supported_entities, None) or ():
-        if result.score >= LEAST_SCORE:
+        score = result.score + (_CONTEXT if _has_context(made, text, result.start) else 0)
+        if score >= LEAST_SCORE:
             value = text[result.start : result.end]
             yield Hit(at + result.start, at + result.end, class_of(result.entity_type), value)
+
+
+def _has_context(made: Any, text: str, start: int) -> bool:
+    """One of the recognizer's own context words stands before the value; Presidio asks its lemmas for that."""
+    before = text[max(0, start - 60) : start].lower()
+    return any(str(word).lower() in before for word in made.context or ())
 
 
 def _find_by_ner(model: str) -> Callable[[str], Iterator[Hit]]:

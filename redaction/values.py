@@ -19,9 +19,10 @@ MAX_DEPTH = 200
 
 def decoded(data: bytes) -> str:
     """Bytes as text. What is not valid shows as U+FFFD; zeros between letters mean UTF-16."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace")
     head = data[:4096]
+    plain = sum(32 <= byte < 127 for byte in head)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") and plain * 4 < len(head) * 3:
+        return data.decode("utf-16", "replace")
     if head.count(0) * 5 >= len(head) * 2 and len(head) > 3:
         return data.decode("utf-16-le" if head[1::2].count(0) >= head[::2].count(0) else "utf-16-be", "replace")
     return data.decode("utf-8", "replace")

@@ -79,7 +79,13 @@ def test_the_check_digit_of_iso_7812() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["card=411111******1111", "pan: 411111XXXXXX1111", '"card_number":"************1111"', "card 4111 11** **** 1111", "last4=1111 bin=411111"],
+    [
+        "card=411111******1111",
+        "pan: 411111XXXXXX1111",
+        '"card_number":"************1111"',
+        "card 4111 11** **** 1111",
+        "last4=1111 bin=411111",
+    ],
 )
 def test_truncated_numbers_pass(text: str, redactor: Redactor) -> None:
     """PCI DSS 3.4.1: BIN and last four may be shown."""

@@ -28,9 +28,15 @@ KINDS: dict[str, Make] = {
     "hex 64": lambda r: f"{r.getrandbits(256):064x}",
     "float": lambda r: repr(r.random()),
     "float of any size": lambda r: repr(r.lognormvariate(0, 8)),
-    "RFC 3339": lambda r: f"2026-{r.randrange(1, 13):02d}-{r.randrange(1, 29):02d}T12:{r.randrange(60):02d}:07.{r.randrange(10**9):09d}Z",
-    "log time": lambda r: f"2026-{r.randrange(1, 13):02d}-{r.randrange(1, 29):02d} 12:{r.randrange(60):02d}:07,{r.randrange(1000):03d}",
-    "compact time": lambda r: f"2026{r.randrange(1, 13):02d}{r.randrange(1, 29):02d}12{r.randrange(60):02d}07{r.randrange(1000):03d}",
+    "RFC 3339": lambda r: (
+        f"2026-{r.randrange(1, 13):02d}-{r.randrange(1, 29):02d}T12:{r.randrange(60):02d}:07.{r.randrange(10**9):09d}Z"
+    ),
+    "log time": lambda r: (
+        f"2026-{r.randrange(1, 13):02d}-{r.randrange(1, 29):02d} 12:{r.randrange(60):02d}:07,{r.randrange(1000):03d}"
+    ),
+    "compact time": lambda r: (
+        f"2026{r.randrange(1, 13):02d}{r.randrange(1, 29):02d}12{r.randrange(60):02d}07{r.randrange(1000):03d}"
+    ),
     "base64 digest": lambda r: base64.b64encode(r.randbytes(32)).decode(),
     "base64 signature": lambda r: base64.b64encode(r.randbytes(72)).decode(),
     "traceparent": lambda r: f"00-{r.getrandbits(128):032x}-{r.getrandbits(64):016x}-01",
@@ -70,7 +76,7 @@ STAYS = (
     "host=db-primary-0.payments.svc.cluster.local:5432 namespace=payments-prod az=eu-west-1b",
     "trace_id=4bf92f3577b34da6a3ce929d0e0e4736 span_id=00f067aa0ba902b7 commit=9fceb02d0ae598e95dc970b74767f19372d61af8",
     "image=registry.local/pay/auth@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 version=v2.14.3-rc.1",
-    "histogram_quantile(0.99, sum by (le, issuer) (rate(payment_authorisation_duration_seconds_bucket{scheme=\"visa\"}[5m])))",
+    'histogram_quantile(0.99, sum by (le, issuer) (rate(payment_authorisation_duration_seconds_bucket{scheme="visa"}[5m])))',
     'sum(rate(payments_declined_total{issuer="acme-bank",code="91"}[5m])) / sum(rate(payments_attempts_total[5m])) > 0.05',
     "com.acme.payments.auth.IssuerUnavailableException: no route to issuer acme-bank",
     "java.lang.NullPointerException at com.acme.ledger.Writer.post(Writer.java:142)",
@@ -108,5 +114,13 @@ def test_clean_lines_of_known_templates_do_not_change(redactor: Redactor) -> Non
 
 
 def test_a_new_error_class_survives(redactor: Redactor) -> None:
-    for name in ("IssuerLinkDownError", "com.acme.Zorblax", "ZorblaxException", "Zorblax_v2", "ZORBLAX_LIMIT", "zorblax-router", "ZorblaxTimeout"):
+    for name in (
+        "IssuerLinkDownError",
+        "com.acme.Zorblax",
+        "ZorblaxException",
+        "Zorblax_v2",
+        "ZORBLAX_LIMIT",
+        "zorblax-router",
+        "ZorblaxTimeout",
+    ):
         assert name in redactor.redact(f"request failed with {name} in worker").text
