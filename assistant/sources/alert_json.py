@@ -163,8 +163,10 @@ def _actives(items: Any, door: Door) -> Iterable[Active]:
 
 
 def _began(alert: Alert, active: Sequence[Active]) -> Instant | None:
-    found = [a.active_at for a in active if a.labels.items() <= alert.labels.items() and a.active_at <= alert.starts_at]
-    return max(found, default=None)
+    """Alertmanager cuts times to milliseconds, so that `startsAt` may lie a little before `activeAt`."""
+    last = alert.starts_at + 0.01
+    found = [a.active_at for a in active if a.labels.items() <= alert.labels.items() and a.active_at <= last]
+    return min(max(found), alert.starts_at) if found else None
 
 
 def _mapping(value: Any, source: str, what: str) -> Mapping[str, Any]:
