@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assistant.commands._log import opened, reader, search_of, settings_of
 from assistant.commands._shared import AsJson, Config, State, one_line, print_json
 
 if TYPE_CHECKING:
-    from assistant.promptlog.audit import Auditor
     from assistant.promptlog.log import Log
-    from assistant.promptlog.search import Search
-    from assistant.settings import Settings
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -45,7 +41,7 @@ def show(which: Which, config: Config = None, state: State = None, as_json: AsJs
     """The prompt as sent, what was redacted, evidence with queries, answer, verdicts, the note it became."""
     from assistant.promptlog.describe import story_json, story_lines
 
-    with _auditor(config, state) as auditor:
+    with reader(config, state) as auditor:
         told = auditor.show(which)
         print_json(story_json(told)) if as_json else _print(*story_lines(told))
 
@@ -69,8 +65,8 @@ def search(
     """Records by incident, person, time, model, outcome, event or class of redaction, newest first."""
     from assistant.promptlog.describe import record_json, record_line
 
-    with _auditor(config, state) as auditor:
-        wanted = _search(
+    with reader(config, state) as auditor:
+        wanted = search_of(
             incident=incident,
             person=person,
             actor=actor,
@@ -98,9 +94,9 @@ def verify(checkpoint: Checkpoints = None, config: Config = None, state: State =
     from assistant.promptlog.places import read_notes
 
     with one_line():
-        settings = _settings(config, state)
+        settings = settings_of(config, state)
         outside = tuple(note for path in checkpoint or () for note in read_notes(path)) or outside_notes(settings)
-    with _auditor(config, state, check=False) as auditor:
+    with reader(config, state, check=False) as auditor:
         report = auditor.verify(outside=outside)
         print_json(report_json(report)) if as_json else _print(*report_lines(report))
         if not report.ok:
@@ -115,7 +111,7 @@ def prove(
     state: State = None,
 ) -> None:
     """A one-file offline proof that a record is in the log (C2SP tlog-proof)."""
-    with _auditor(config, state) as auditor:
+    with reader(config, state) as auditor:
         proof = auditor.prove(which)
         if out is None:
             sys.stdout.write(proof)
@@ -145,8 +141,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """A bundle that verifies without us: records, bodies, proofs, checkpoints, public key, verifier, statement."""
-    with _auditor(config, state) as auditor:
-        wanted = _search(
+    with reader(config, state) as auditor:
+        wanted = search_of(
             start=start,
             stop=stop,
             incident=incident,
@@ -178,7 +174,7 @@ def checkpoint(
     state: State = None,
 ) -> None:
     """The newest signed checkpoint, signed now if the log has grown. How the places stand goes to standard error."""
-    with _log(config, state) as (log, settings):
+    with opened(config, state) as (log, settings):
         from assistant.errors import LogKeyMissing
         from assistant.promptlog.open import configured_publisher
 
@@ -205,7 +201,7 @@ def checkpoint(
 @app.command()
 def replay(which: Which, config: Config = None, state: State = None, as_json: AsJson = False) -> None:
     """Rebuild a prompt from its recorded parts and compare the bytes. Exit 1 unless identical."""
-    with _auditor(config, state) as auditor:
+    with reader(config, state) as auditor:
         done = auditor.replay(which)
         if as_json:
             print_json(asdict(done))
@@ -231,7 +227,7 @@ def review(
     from assistant.errors import UsageError
     from assistant.promptlog import review as reviewing
 
-    with _auditor(config, state) as auditor:
+    with reader(config, state) as auditor:
         log, who = auditor.log, auditor.person
         if step == "screen":
             done = reviewing.screen(log, identity=who)
@@ -259,7 +255,7 @@ def hold(
     """Stop (or, with --lift, resume) the expiry of everything that belongs to a case."""
     from assistant.promptlog import retention as keeping
 
-    with _auditor(config, state) as auditor:
+    with reader(config, state) as auditor:
         if case is None:
             _print(*(sorted(keeping.holds(auditor.log)) or ["nothing is on hold"]))
             return
@@ -279,7 +275,7 @@ def reconcile(
     from assistant.errors import UsageError
     from assistant.promptlog.reconcile import reconcile as compare
 
-    with _auditor(config, state) as auditor:
+    with reader(config, state) as auditor:
         try:
             text = report.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as fault:
@@ -306,7 +302,7 @@ def retention(
     from assistant.promptlog import retention as keeping
     from assistant.promptlog.open import cold_directory
 
-    with _log(config, state) as (log, settings):
+    with opened(config, state) as (log, settings):
         now = log.clock()
         hot, kept = settings.log.hot_months, settings.log.retain_months
         held = keeping.holds(log)
@@ -327,7 +323,8 @@ def rotate(
     from assistant.errors import UsageError
     from assistant.promptlog import rotate as rotating
 
-    with _auditor(config, state) as auditor, _log_settings(config, state) as settings:
+    with reader(config, state) as auditor:
+        settings = settings_of(config, state)
         files = {"signing": settings.log.signing_key_file, "body": settings.log.body_key_file}
         commands = {"signing": settings.log.signing_key_command, "body": settings.log.body_key_command}
         if kind not in files:
@@ -342,57 +339,6 @@ def rotate(
 
 
 # -- what they share
-
-
-def _settings(config: Path | None, state: Path | None) -> Settings:
-    from assistant.settings import load_settings
-
-    return load_settings(config, state=state)
-
-
-@contextmanager
-def _log_settings(config: Path | None, state: Path | None) -> Iterator[Settings]:
-    yield _settings(config, state)
-
-
-@contextmanager
-def _log(config: Path | None, state: Path | None, *, check: bool = True) -> Iterator[tuple[Log, Settings]]:
-    """The configured log, opened as a tool: it closes nobody's requests and announces nothing."""
-    from functools import partial
-
-    from assistant.promptlog.open import open_configured
-    from redaction import FinalScanner
-
-    with one_line():
-        settings = _settings(config, state)
-        look = partial(FinalScanner().check, sink="promptlog")
-        log = open_configured(settings, last_look=look, service="", check=check)
-        for warning in log.keys.warnings:
-            _say(f"payops: {warning}")
-        try:
-            yield log, settings
-        finally:
-            log.close()
-
-
-@contextmanager
-def _auditor(config: Path | None, state: Path | None, *, check: bool = True) -> Iterator[Auditor]:
-    from assistant.promptlog.audit import Auditor
-    from assistant.settings import person
-
-    with _log(config, state, check=check) as (log, _):
-        yield Auditor(log, f"os:{person()}")
-
-
-def _search(events: list[str] | None, **given: Any) -> Search:
-    from assistant.errors import UsageError
-    from assistant.promptlog.record import Event
-    from assistant.promptlog.search import Search
-
-    unknown = sorted(set(events or ()) - {e.value for e in Event})
-    if unknown:
-        raise UsageError(f"no such event: {', '.join(unknown)}", mend=f"there are: {', '.join(e.value for e in Event)}")
-    return Search(events=tuple(events or ()), **given)
 
 
 def _flagging(reason: str) -> Any:

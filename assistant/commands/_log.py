@@ -1,0 +1,67 @@
+"""What the commands of `payops log` share: the configured log, opened as a tool, and who reads it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assistant.commands._shared import one_line
+
+if TYPE_CHECKING:
+    from assistant.promptlog.audit import Auditor
+    from assistant.promptlog.log import Log
+    from assistant.promptlog.search import Search
+    from assistant.settings import Settings
+
+
+def settings_of(config: Path | None, state: Path | None) -> Settings:
+    from assistant.settings import load_settings
+
+    return load_settings(config, state=state)
+
+
+@contextmanager
+def opened(config: Path | None, state: Path | None, *, check: bool = True) -> Iterator[tuple[Log, Settings]]:
+    """The configured log, opened as a tool: it closes nobody's requests and announces nothing."""
+    from functools import partial
+
+    from assistant.errors import UsageError
+    from assistant.promptlog.open import log_exists, open_configured
+    from redaction import FinalScanner
+
+    with one_line():
+        settings = settings_of(config, state)
+        if not log_exists(settings):
+            where = f"no prompt log in {settings.state}"
+            raise UsageError(where, mend="give --state DIR or --config FILE; payops demo makes one in .state")
+        look = partial(FinalScanner().check, sink="promptlog")
+        log = open_configured(settings, last_look=look, service="", check=check)
+        for warning in log.keys.warnings if log.keys.made else ():
+            sys.stderr.write(f"payops: {warning}\n")
+        try:
+            yield log, settings
+        finally:
+            log.close()
+
+
+@contextmanager
+def reader(config: Path | None, state: Path | None, *, check: bool = True) -> Iterator[Auditor]:
+    from assistant.promptlog.audit import Auditor
+    from assistant.settings import person
+
+    with opened(config, state, check=check) as (log, _):
+        yield Auditor(log, f"os:{person()}")
+
+
+def search_of(events: list[str] | None, **given: Any) -> Search:
+    from assistant.errors import UsageError
+    from assistant.promptlog.record import Event
+    from assistant.promptlog.search import Search
+
+    unknown = sorted(set(events or ()) - {e.value for e in Event})
+    if unknown:
+        raise UsageError(f"no such event: {', '.join(unknown)}", mend=f"there are: {', '.join(e.value for e in Event)}")
+    return Search(events=tuple(events or ()), **given)
