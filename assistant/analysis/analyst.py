@@ -11,15 +11,17 @@ import numpy as np
 from assistant.analysis.candidates import Material
 from assistant.analysis.changes import Symptom, telling, weigh
 from assistant.analysis.charts import charts_of
+from assistant.analysis.contradiction import contradiction_of
 from assistant.analysis.diffs import symptoms_of
 from assistant.analysis.dimensions import Cube, Explained, cubes, explain
 from assistant.analysis.health import health_of
-from assistant.analysis.hypotheses import hypotheses_of
+from assistant.analysis.hypotheses import false_alert, hypotheses_of
 from assistant.analysis.impact import impact_of
 from assistant.analysis.judging import judge, signals_of
 from assistant.analysis.logs import Pattern, patterns_of
 from assistant.analysis.onset import consensus
 from assistant.analysis.ranking import Ranked, force, rank
+from assistant.analysis.rules import alerted
 from assistant.analysis.say import number, scope
 from assistant.analysis.signals import Rows, Signal
 from assistant.analysis.stats import Grid
@@ -60,6 +62,9 @@ def analyse(seen: Observations) -> Analysis:
     window = after(seen, onset)
     explained = _explained(all_cubes, seen, window)
     health = health_of(seen, signals, patterns, explained)
+    disputed = contradiction_of(seen, cube, window)
+    health = "healthy" if disputed is not None else health
+    about = frozenset(e.id for e in seen.metrics if alerted(seen, e))
     ranked = rank([s for s in signals if s.role != "approval rate"], seen.topology)
     symptom = symptom_of(ranked, explained, patterns)
     links = weigh(seen.changes, onset=onset.at if onset else None, symptom=symptom, topology=seen.topology)
@@ -68,7 +73,7 @@ def analyse(seen: Observations) -> Analysis:
     material = Material(
         seen, onset.at if onset else None, explained, signals, ranked, patterns, links, volume, symptom.values
     )
-    hypotheses = hypotheses_of(material) if health != "healthy" else ()
+    hypotheses = hypotheses_of(material) if health != "healthy" else false_alert(disputed)
     findings = Findings(
         health=health,
         onset=onset if health != "healthy" else None,

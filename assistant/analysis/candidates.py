@@ -10,7 +10,7 @@ from assistant.analysis import words as w
 from assistant.analysis.dimensions import Explained
 from assistant.analysis.kinds import Fault
 from assistant.analysis.logs import Pattern
-from assistant.analysis.ranking import Ranked
+from assistant.analysis.ranking import Ranked, force
 from assistant.analysis.signals import Signal
 from assistant.core.evidence import EvidenceId
 from assistant.core.finding import ChangeLink
@@ -86,13 +86,18 @@ class Material:
     values: frozenset[str] = frozenset()
     """Values that the failing lines and the loss are confined to (an issuer, a host, a link)."""
     symptoms: Mapping[str, float] = field(default_factory=dict)
-    """Kinds of symptom as of `diffs.symptoms_of`."""
+    about: frozenset[EvidenceId] = frozenset()
+    """Kinds of symptom as of `diffs.symptoms_of`; `about` is the evidence that the alerts' rules read."""
 
     def role_of(self, label: str) -> str:
         for role, mapped in self.seen.payments.labels.items():
             if mapped.label == label:
                 return role
         return next((r for r, (strong, _) in w.LABEL_WORDS.items() if label.lower() in strong), label)
+
+    def telling(self, signal: Signal) -> float:
+        """The force of a signal, more for what the alerts are about."""
+        return force(signal) * (1.35 if signal.evidence in self.about else 1.0)
 
     def near(self, t: float | None, seconds: float = 180.0) -> bool:
         return self.onset is not None and t is not None and abs(t - self.onset) <= seconds

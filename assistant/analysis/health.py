@@ -30,12 +30,25 @@ def relevant(seen: Observations, signals: Sequence[Signal]) -> list[Signal]:
     return [s for s in signals if s.evidence in about or (s.role in PAYMENTS and not s.labels)]
 
 
+def _hurts(s: Signal) -> bool:
+    """More traffic than usual hurts nobody by itself; less does."""
+    return s.bad != 0 or (s.role == "volume" and s.direction < 0)
+
+
+def failing_now(hurting: Sequence[Signal]) -> bool:
+    """Whether what moved is still bad. Rates and shares speak first: a quantile looks back and heals late, and traffic
+    that is still high after a fault is people trying again."""
+    first = [s for s in hurting if s.role.split(".")[0] not in {"latency", "requests", "volume", "flow"}]
+    falling = [s for s in hurting if s.role == "volume" and s.direction < 0]
+    return any(s.now_bad for s in (first + falling or hurting))
+
+
 def health_of(
     seen: Observations, signals: Sequence[Signal], patterns: Sequence[Pattern], explained: Sequence[Explained]
 ) -> Health:
     """Failing, recovered, healthy, or unknown where nothing could be measured."""
-    hurting = [s for s in relevant(seen, signals) if s.moved and (s.bad != 0 or s.role == "volume") and force(s) >= 0.2]
-    if any(s.now_bad for s in hurting):
+    hurting = [s for s in relevant(seen, signals) if s.moved and _hurts(s) and force(s) >= 0.2]
+    if failing_now(hurting):
         return "failing"
     severe = [p for p in patterns if p.severity == 2 and p.score >= STRONG]
     if hurting or explained:

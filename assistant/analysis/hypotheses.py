@@ -11,8 +11,10 @@ from collections.abc import Sequence
 
 from assistant.analysis import payments as pay
 from assistant.analysis.candidates import Candidate, Material
+from assistant.analysis.contradiction import Contradiction
+from assistant.analysis.say import number
 from assistant.analysis.suspects import gather
-from assistant.core.hypothesis import Hypothesis, Verdict
+from assistant.core.hypothesis import Hypothesis, Reason, Verdict
 
 MOST = 6
 
@@ -21,6 +23,33 @@ def hypotheses_of(m: Material) -> tuple[Hypothesis, ...]:
     """Ranked hypotheses, at most six."""
     ranked = sorted((c for c in gather(m).values() if c.score > 0.25), key=lambda c: (-c.score, c.entity))[:MOST]
     return tuple(_judge(c, ranked, m) for c in ranked)
+
+
+def false_alert(found: Contradiction | None) -> tuple[Hypothesis, ...]:
+    """The one hypothesis of a false alert whose counter is contradicted by the others; none where nothing is."""
+    if found is None:
+        return ()
+    fell = (
+        f"by {found.metric} the approval rate fell from {number(found.usual, 'ratio')} to {number(found.seen, 'ratio')}"
+    )
+    supports = [Reason(fell, (found.evidence,))]
+    for e, name, usual, seen in found.others[:3]:
+        held = f"by {name} it held: {number(usual, 'ratio')} and {number(seen, 'ratio')}"
+        supports.append(Reason(held, (e,)))
+    entity = found.service or found.metric
+    return (
+        Hypothesis(
+            entity=entity,
+            dimension="service" if found.service else "metric",
+            kind="measurement_fault",
+            cause=f"{entity}: {pay.KINDS['measurement_fault']}",
+            verdict="likely",
+            confidence=0.8,
+            supports=tuple(supports),
+            fault="ours",
+            would_settle="one payment that was counted as declined, looked up where it was booked",
+        ),
+    )
 
 
 def _judge(c: Candidate, ranked: Sequence[Candidate], m: Material) -> Hypothesis:

@@ -8,11 +8,11 @@ import numpy as np
 
 from assistant.analysis.onset import Moves, moves
 from assistant.analysis.rules import alarms_above
-from assistant.analysis.signals import PAYMENT_ROLES, Rows, Signal, entity_of, role_of, rows_of
-from assistant.analysis.stats import Usual, smooth, usual
+from assistant.analysis.signals import PAYMENT_ROLES, Rows, Signal, entity_of, grid_of, role_of, rows_of
+from assistant.analysis.stats import Bools, Usual, samples_any, smooth, usual
 from assistant.core.evidence import Floats
 from assistant.core.observations import Observations
-from assistant.core.time import Instant
+from assistant.core.time import Instant, Window
 
 LEAST = 8
 """Samples of the baseline without which nothing is usual."""
@@ -39,16 +39,27 @@ def signals_of(seen: Observations) -> list[Signal]:
     service = seen.payments.labels.get("service")
     infos = {m.name: m for m in seen.catalogue}
     out: list[Signal] = []
+    covered = coverage(seen)
     for evidence in seen.metrics:
         role = role_of(evidence, infos)
         if role in PAYMENT_ROLES:
             continue
         label = service.label if service else ""
         above = alarms_above(seen, evidence)
-        for rows in rows_of(evidence, role):
+        for rows in rows_of(evidence, role, covered.get((evidence.window, evidence.step))):
             if above and rows.role in {"requests", "flow"}:
                 rows = replace(rows, bad=1, role="errors", few=3.0)  # an alert counts these because they are bad
             out += judge(rows, since=seen.incident.baseline.end, until=seen.incident.window.end, service_label=label)
+    return out
+
+
+def coverage(seen: Observations) -> dict[tuple[Window, float], Bools]:
+    """When the server had samples of anything, (T,) for each grid that was asked for."""
+    out: dict[tuple[Window, float], Bools] = {}
+    for e in seen.metrics:
+        some = samples_any(grid_of(e).v)
+        key = (e.window, e.step)
+        out[key] = out[key] | some if key in out else some
     return out
 
 

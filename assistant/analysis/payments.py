@@ -229,6 +229,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "data_error": "a bad record or reference table breaks processing",
         "hsm_fault": "keys or the security module (HSM) fail",
         "stale_data": "a feed or table that others rely on is out of date",
+        "measurement_fault": "what is measured is wrong, the payments are not",
         "data_exposure": "sensitive data is written where it must not be",
         "clock_skew": "clocks disagree",
         "maintenance": "announced work",

@@ -14,7 +14,7 @@ import numpy as np
 from assistant.analysis import payments as pay
 from assistant.analysis import words as w
 from assistant.analysis.plan import metric_role
-from assistant.analysis.stats import Grid, samples_any, to_grid
+from assistant.analysis.stats import Bools, Grid, samples_any, to_grid
 from assistant.core.alert import Labels, frozen
 from assistant.core.evidence import EvidenceId, Floats, MetricEvidence, MetricInfo
 from assistant.core.query import Increase, Max, Quantile, Query, Rate, Ratio, Select, Sum, TopK
@@ -135,8 +135,9 @@ def bad_outcome(label: str, value: str) -> bool:
     return bool({text, *w.words(value)} & _BAD_WORDS)
 
 
-def rows_of(evidence: MetricEvidence, role: str) -> list[Rows]:
-    """The rows of one answer, as its role wants them read."""
+def rows_of(evidence: MetricEvidence, role: str, covered: Bools | None = None) -> list[Rows]:
+    """The rows of one answer, as its role wants them read. `covered` (T,) says when the server had samples of anything: a
+    counter without a sample then had not counted yet."""
     grid, labels = grid_of(evidence), tuple(s.labels for s in evidence.series)
     if not labels:
         return []
@@ -148,7 +149,7 @@ def rows_of(evidence: MetricEvidence, role: str) -> list[Rows]:
         and outcome
         and len({x.get(outcome) for x in labels}) > 1
     ):
-        return _shares(evidence, kind, grid, labels, outcome)
+        return _shares(evidence, kind, grid, labels, outcome, covered)
     if kind in {"age", "gauge"} and {"timestamp", "time"} & set(w.words(name)) and _is_timestamp(grid):
         grid = Grid(grid.t, grid.t[None, :] - grid.v)
         return [
@@ -159,7 +160,7 @@ def rows_of(evidence: MetricEvidence, role: str) -> list[Rows]:
         return [Rows(evidence, "expiry", f"time left of {evidence.about}", "s", labels, Grid(grid.t, left), -1)]
     counts: Floats | None = None
     if kind in {"requests", "flow", "retries", "errors", "amount", "duplicates", "reversals", "restarts", "fallback"}:
-        grid = Grid(grid.t, _absent_is_zero(grid.v))
+        grid = Grid(grid.t, _absent_is_zero(grid.v, covered))
         counts = grid.v
     if (
         kind in {"gauge", "score", "saturation", "queue", "latency"}
@@ -180,9 +181,11 @@ def rows_of(evidence: MetricEvidence, role: str) -> list[Rows]:
     return [Rows(evidence, role, evidence.about, evidence.unit, labels, grid, bad, floor, absolute, least, counts)]
 
 
-def _absent_is_zero(v: Floats) -> Floats:
-    """A rate that has no sample while others of the same answer have is a label set that did not occur: 0."""
+def _absent_is_zero(v: Floats, covered: Bools | None = None) -> Floats:
+    """A rate that has no sample while others have is a label set that did not occur: 0."""
     some = samples_any(v)
+    if covered is not None and len(covered) == len(some):
+        some = some | covered
     return np.where(np.isfinite(v) | ~some[None, :], v, 0.0)
 
 
@@ -201,9 +204,11 @@ def _is_timestamp(grid: Grid) -> bool:
     return bool(len(seen)) and float(np.median(seen)) > 1e9
 
 
-def _shares(evidence: MetricEvidence, kind: str, grid: Grid, labels: Sequence[Labels], outcome: str) -> list[Rows]:
+def _shares(
+    evidence: MetricEvidence, kind: str, grid: Grid, labels: Sequence[Labels], outcome: str, covered: Bools | None
+) -> list[Rows]:
     """Shares of bad outcomes, and the volume, for each label set without the outcome label."""
-    v = _absent_is_zero(grid.v)
+    v = _absent_is_zero(grid.v, covered)
     rest = [frozen({k: x for k, x in one.items() if k != outcome}) for one in labels]
     groups: dict[tuple[tuple[str, str], ...], list[int]] = {}
     for i, one in enumerate(rest):

@@ -72,10 +72,10 @@ def _from_scoped_signals(m: Material, of: Of) -> None:
         if role in OWN_PARTS:
             continue
         c: Candidate = of(value, role)
-        best = max(rows, key=force)
+        best = max(rows, key=m.telling)
         agreeing = m.near(best.onset, 240.0)
         c.add(
-            1.1 * force(best),
+            1.1 * m.telling(best),
             signal_line(best),
             [best.evidence],
             kind=scoped_kind(role, best),
@@ -112,7 +112,7 @@ def _from_services(m: Material, of: Of, confined: Sequence[Explained]) -> None:
     scoped = {id(s) for role, _, rows in _scoped(m) for s in rows if role not in OWN_PARTS}
     narrow = sum(e.share for e in confined)
     for place, r in enumerate(m.ranked):
-        own = [s for s in r.signals if id(s) not in scoped]
+        own = sorted((s for s in r.signals if id(s) not in scoped), key=lambda s: -m.telling(s))
         if not own:
             continue
         c: Candidate = of(r.service, "service")
@@ -120,7 +120,7 @@ def _from_services(m: Material, of: Of, confined: Sequence[Explained]) -> None:
         for s in own[:3]:
             agreeing = m.near(s.onset, 240.0)
             c.add(
-                0.9 * force(s) * 0.6 ** own.index(s),
+                0.9 * m.telling(s) * 0.6 ** own.index(s),
                 signal_line(s),
                 [s.evidence],
                 kind=signal_kind(s),
@@ -146,21 +146,26 @@ def _from_services(m: Material, of: Of, confined: Sequence[Explained]) -> None:
 
 
 def _from_volume(m: Material, of: Of) -> None:
+    """Traffic that swells or stays away: the label value it is confined to, else the first service it reaches."""
     v = m.volume
     if v is None or not v.moved or v.weight < 0.25:
         return
-    up = v.direction > 0
-    first = next((s for s in m.seen.topology.services if not m.seen.topology.callers(s)), "") or "traffic"
-    c: Candidate = of(first, "service" if first != "traffic" else "traffic")
+    kind = "traffic_surge" if v.direction > 0 else "traffic_drop"
     losing = any(e.lost > 0 for e in m.explained)
-    c.add(
-        0.5 if losing else 1.2,
-        signal_line(v),
-        [v.evidence],
-        kind="traffic_surge" if up else "traffic_drop",
-        vote=0.6 if losing else 2.0,
-        by="metric",
-    )
+    weight = 0.4 if losing else 1.2
+    parts = [
+        s
+        for s in m.signals
+        if s.role == "volume" and s.labels and s.moved and s.direction == v.direction
+        and abs(s.seen - s.usual) > 0.7 * abs(v.seen - v.usual)
+    ]  # fmt: skip
+    if parts and (best := min(parts, key=lambda s: s.usual)).usual < 0.8 * v.usual:
+        label, value = next(iter(best.labels.items()))
+        of(value, m.role_of(label)).add(weight, signal_line(best), [best.evidence], kind=kind, vote=2.0, by="metric")
+        return
+    first = next((s for s in m.seen.topology.services if not m.seen.topology.callers(s)), "")
+    c = of(first, "service") if first else of("traffic", "traffic")
+    c.add(weight, signal_line(v), [v.evidence], kind=kind, vote=0.6 if losing else 2.0, by="metric")
 
 
 def _from_logs(m: Material, of: Of) -> None:
