@@ -35,7 +35,9 @@ def group(columns: Sequence[tuple[Ints, int]]) -> tuple[Ints, tuple[tuple[int, .
     flat = np.zeros(len(columns[0][0]), np.int64)
     for values, size in columns:
         flat = flat * size + values
-    kinds, inverse = np.unique(flat, return_inverse=True)
+    counts = np.bincount(flat)  # far quicker than sorting: there are few combinations
+    kinds = np.flatnonzero(counts)
+    inverse = np.cumsum(counts > 0)[flat] - 1
     out = []
     for kind in kinds.tolist():
         row = []
@@ -255,8 +257,8 @@ def services(m: Meter, shop: Shop, requests: dict[str, Requests]) -> None:
     for role in shop.services:
         r = requests[role]
         me = {"service": shop.service(role), "method": "POST"}
-        kinds, key = np.unique(r.status, return_inverse=True)
-        m.counters("requests", key, r.t, [{**me, "status": str(k)} for k in kinds.tolist()])
+        key, kinds = group([(r.status, 600)])
+        m.counters("requests", key, r.t, [{**me, "status": str(k)} for (k,) in kinds])
         m.histograms("request_duration", np.zeros(len(r.t), np.int64), r.t, r.seconds, [me], scale=scale)
         load = np.bincount(m.bins(r.t), minlength=len(m.grid) + 1)[: len(m.grid)]
         busy = np.cumsum(load * 0.004 + 0.15 + 0.02 * m.rng.random(len(m.grid)))

@@ -9,7 +9,7 @@ of scrapes, so that the closed or open left edge of a range makes no difference.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -144,6 +144,8 @@ class Samples:
 
     t: Floats
     by_metric: Mapping[str, tuple[tuple[Labels, ...], Floats]]
+    # rates of whole metrics: many rules read the same one
+    rates: dict[tuple[str, float, int, bytes], Floats] = field(default_factory=dict, compare=False)
 
 
 def evaluate(e: Expr, samples: Samples, at: Floats) -> Vector:
@@ -158,9 +160,7 @@ def evaluate(e: Expr, samples: Samples, at: Floats) -> Vector:
             labels, values = _selected(e, samples)
             return Vector(labels, _instant(samples.t, values, at - e.offset))
         case Rate(of, seconds):
-            labels, values = _selected(of, samples)
-            bare = tuple(tuple(x for x in ls if x[0] != "__name__") for ls in labels)
-            return Vector(bare, rate(samples.t, values, at - of.offset, float(seconds)))
+            return _rated(of, seconds, samples, at)
         case Aggregate(how, by, of):
             return _aggregate(how, by, evaluate(of, samples, at))
         case Quantile(q, of):
@@ -178,12 +178,24 @@ def _matches(labels: Mapping[str, str], match: Sequence[tuple[str, str, str]]) -
     return True
 
 
+def _rows(s: Select, labels: tuple[Labels, ...]) -> list[int] | slice:
+    return [i for i, ls in enumerate(labels) if _matches(dict(ls), s.match)] if s.match else slice(None)
+
+
 def _selected(s: Select, samples: Samples) -> tuple[tuple[Labels, ...], Floats]:
     labels, values = samples.by_metric.get(s.metric, ((), np.empty((0, len(samples.t)))))
-    if not s.match:
-        return labels, values
-    keep = [i for i, ls in enumerate(labels) if _matches(dict(ls), s.match)]
-    return tuple(labels[i] for i in keep), values[keep]
+    keep = _rows(s, labels)
+    return labels if isinstance(keep, slice) else tuple(labels[i] for i in keep), values[keep]
+
+
+def _rated(s: Select, seconds: int, samples: Samples, at: Floats) -> Vector:
+    labels, values = samples.by_metric.get(s.metric, ((), np.empty((0, len(samples.t)))))
+    key = (s.metric, s.offset, seconds, at.tobytes())
+    if key not in samples.rates:
+        samples.rates[key] = rate(samples.t, values, at - s.offset, float(seconds))
+    keep = _rows(s, labels)
+    kept = labels if isinstance(keep, slice) else tuple(labels[i] for i in keep)
+    return Vector(tuple(tuple(x for x in ls if x[0] != "__name__") for ls in kept), samples.rates[key][keep])
 
 
 def _instant(t: Floats, values: Floats, at: Floats) -> Floats:

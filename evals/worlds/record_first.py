@@ -82,7 +82,7 @@ class Attempts:
 
     @property
     def approved(self) -> npt.NDArray[np.bool_]:
-        return self.code == 0
+        return np.asarray(self.code == 0)
 
 
 @dataclass(slots=True)
