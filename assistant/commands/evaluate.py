@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from assistant.commands._shared import AsJson, one_line, print_json
+from assistant.commands._shared import AsJson, Config, State, one_line, print_json
+
+# ruff: noqa: T201
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -23,6 +25,12 @@ Data = Annotated[
     Path | None, typer.Option("--data", help="folder of the set; default: the public part beside the checkout")
 ]
 SetName = Annotated[str, typer.Argument(metavar="SET", help="payops eval sets lists them")]
+Kinds = Annotated[str, typer.Option("--kinds", help="lab kinds, separated by commas; default: all")]
+Seeds = Annotated[str, typer.Option("--seeds", help="7, 1-20 or 1,5,9-12")]
+Faults = Annotated[list[Path] | None, typer.Option("--fault", help="a kind of your own (TOML), may be given again")]
+SolverName = Annotated[str, typer.Option("--solver", help="analyst, line (no model) or model (of --config)")]
+Jobs = Annotated[int, typer.Option("--jobs", help="worlds at once")]
+Out = Annotated[Path | None, typer.Option("--out", help="cases file; a run that stopped goes on from it")]
 
 
 @app.command()
@@ -34,7 +42,7 @@ def sets(as_json: AsJson = False) -> None:
         print_json(dict(SETS))
         return
     for name, about in SETS.items():
-        print(f"{name:<12} {about}")  # noqa: T201
+        print(f"{name:<12} {about}")
 
 
 @app.command()
@@ -54,29 +62,186 @@ def predict(name: SetName, data: Data = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def run(name: SetName, data: Data = None, as_json: AsJson = False) -> None:
+def run(
+    name: SetName,
+    data: Data = None,
+    kinds: Kinds = "",
+    seeds: Seeds = "1",
+    fault: Faults = None,
+    solver: SolverName = "line",
+    jobs: Jobs = 2,
+    out: Out = None,
+    config: Config = None,
+    answers: Annotated[Path | None, typer.Option(help="folder of answers (lab with --data)")] = None,
+    html: Annotated[Path | None, typer.Option(help="write an HTML report with plots (lab)")] = None,
+    report: Annotated[Path | None, typer.Option(help="write the whole report as JSON (lab)")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Predict and score, or measure: figures beside their floors and targets, failures listed."""
-    from evals.registry import data_dir, report
+    from evals.registry import data_dir, load
+    from evals.registry import report as measure
 
     with one_line():
-        result = report(name, data_dir(name, data))
-        if as_json:
-            print_json(result)
+        load(name)
+        if name != "lab":
+            result = measure(name, data_dir(name, data))
+        elif data is not None:
+            result = _lab_folder(data, answers)
         else:
+            result = _lab(kinds, seeds, fault or [], solver, jobs, out, config)
+        _written(result, html, report)
+        print_json(result) if as_json else _show(result)
+
+
+@app.command()
+def gate(
+    kinds: Kinds = "",
+    seeds: Seeds = "",
+    jobs: Jobs = 2,
+    out: Out = None,
+    report: Annotated[Path | None, typer.Option("--report", help="judge this report instead of running")] = None,
+    rules: Annotated[Path | None, typer.Option("--gate", help="thresholds; default: evals/gate.toml")] = None,
+    small: Annotated[bool, typer.Option("--small", help="the kinds and seeds that CI runs")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare with the floors and the last accepted report; exit 1 naming what fell."""
+    from evals.gate import GATE, judge, read_gate
+    from evals.reports import accepted_report, read_report
+
+    with one_line():
+        limits = read_gate(rules or GATE)
+        if report:
+            result: Mapping[str, Any] = read_report(report)
+        elif small:
+            result = _lab(",".join(limits.small["kinds"]), str(limits.small["seeds"]), [], "line", jobs, out, None)
+        else:
+            result = _lab(kinds, seeds or "1-20", [], "line", jobs, out, None)
+        fallen = judge(result["cases"], limits, None if small else accepted_report())
+        if as_json:
+            print_json({"held": not fallen, "fallen": [{"figure": f.figure, "why": f.why} for f in fallen]})
+        else:
+            for f in fallen:
+                print(f"fell: {f.figure}: {f.why}")
+            print(f"{'the gate does not hold' if fallen else 'the gate holds'} over {len(result['cases'])} worlds")
+        if fallen:
+            raise typer.Exit(1)
+
+
+@app.command()
+def accept(
+    report: Annotated[Path, typer.Argument(help="the report to accept")],
+    approver: Annotated[str, typer.Option("--approver", help="who accepts; not the author")],
+    author: Annotated[str, typer.Option("--author", help="whose change it is")],
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="go back to an earlier release; recorded as that")
+    ] = False,
+    config: Config = None,
+    state: State = None,
+) -> None:
+    """Make a report the one to compare with, and write the promotion to the prompt log."""
+    from assistant.settings import load_settings
+    from evals.promote import promote
+    from evals.reports import read_report
+
+    with one_line():
+        settings = load_settings(config, state=state)
+        receipt = promote(read_report(report), settings, author=author, approver=approver, rollback=rollback)
+        print(f"accepted; record {receipt.index} of the prompt log")
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="a report (the live release)")],
+    after: Annotated[Path, typer.Argument(help="a report (the candidate)")],
+    as_json: AsJson = False,
+) -> None:
+    """Two reports side by side, with wins and losses case by case."""
+    from evals.gate import paired
+    from evals.reports import read_report
+
+    with one_line():
+        old, new = read_report(before), read_report(after)
+        pairs = paired(new["cases"], {c["name"]: c for c in old["cases"]})
+        sides = {k: [old["figures"].get(k), new["figures"].get(k)] for k in new["figures"]}
+        if as_json:
+            print_json({"figures": sides, "won": pairs.won, "lost": pairs.lost, "chance": pairs.chance})
+            return
+        for name, (a, b) in sides.items():
+            print(f"{name:<24} {a!s:<32} {b}")
+        print(f"won {len(pairs.won)}, lost {len(pairs.lost)}, by chance {pairs.chance:.3f}")
+
+
+@app.command(name="report")
+def write_report(
+    report: Annotated[Path, typer.Argument(help="a report (JSON)")],
+    html: Annotated[Path | None, typer.Option(help="write the HTML page here")] = None,
+    readme: Annotated[Path | None, typer.Option(help="rewrite the lab table of this README")] = None,
+) -> None:
+    """Show a report, write its page, or rewrite the README's table from it."""
+    from evals.reports import read_report, readme_table, write_table
+
+    with one_line():
+        result = read_report(report)
+        _written(result, html, None)
+        if readme:
+            write_table(readme, "lab", readme_table(result))
+        if not html and not readme:
             _show(result)
 
 
-def _watched(items: Iterable[Mapping[str, Any]], name: str) -> Iterable[Mapping[str, Any]]:
+def _lab(
+    kinds: str, seeds: str, faults: list[Path], solver: str, jobs: int, out: Path | None, config: Path | None
+) -> Mapping[str, Any]:
+    """Make, solve and score worlds; a cases file makes the run resumable."""
+    import tempfile
+
+    from assistant.errors import UsageError
+    from assistant.release import release_of
+    from assistant.settings import load_settings
+    from evals.reports import accepted_report, report_of
+    from evals.samples import FORMAT, Head, samples, seeds_of
+    from evals.samples import run as run_samples
+
+    if solver not in {"analyst", "line", "model"}:
+        raise UsageError(f'no solver "{solver}"', mend="analyst, line or model")
+    if solver == "model" and config is None:
+        raise UsageError("solver model needs a model", mend="give --config with a [model] table")
+    release = release_of(load_settings(config)).id
+    head = Head(FORMAT, release, solver, str(config.resolve()) if config else "")  # type: ignore[arg-type]
+    wanted = samples([k.strip() for k in kinds.split(",") if k.strip()], seeds_of(seeds), faults)
+    with tempfile.TemporaryDirectory(prefix="payops-eval-") as scratch:
+        file = out or Path(scratch) / "cases.jsonl"
+        cases = list(_watched(run_samples(wanted, head, file, jobs=jobs), "lab", total=len(wanted)))
+    return report_of(cases, head, accepted_report())
+
+
+def _lab_folder(data: Path, answers: Path | None) -> Mapping[str, Any]:
+    from evals.sets import lab
+
+    return lab.score(list(_watched(lab.predict(data), "lab")), data, answers)
+
+
+def _written(result: Mapping[str, Any], html: Path | None, report: Path | None) -> None:
+    from evals.reports import html as page
+
+    if html:
+        html.write_text(page(result), encoding="utf-8")
+    if report:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _watched(items: Iterable[Mapping[str, Any]], name: str, *, total: int | None = None) -> Iterator[Mapping[str, Any]]:
     """A progress bar on standard error where people watch."""
     if not sys.stderr.isatty():
         yield from items
         return
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed}"), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(name, total=None)
+        task = progress.add_task(name, total=total)
         for item in items:
             progress.advance(task)
             yield item
@@ -95,5 +260,11 @@ def _show(result: Mapping[str, Any]) -> None:
         row = (name, value, result["floors"].get(name, ""), result["targets"].get(name, ""))
         table.add_row(*(Text(f"{v:.4g}" if isinstance(v, float) else str(v)) for v in row))
     console.print(table)
+    for key in (k for k in result if k.startswith("by_")):
+        weak = ", ".join(f"{name} {figure}" for name, figure in list(result[key].items())[:8])
+        console.print(Text(f"{key.removeprefix('by_')}, weakest first: {weak}"))
+    if "paired" in result:
+        p = result["paired"]
+        console.print(Text(f"against the accepted report: won {len(p['won'])}, lost {len(p['lost'])}, p {p['chance']}"))
     for failure in result["failures"]:
-        console.print(Text(f"missed: {json.dumps(failure, ensure_ascii=False, default=str)[:400]}"))
+        console.print(Text(f"missed: {json.dumps(failure, ensure_ascii=False, default=str)[:300]}"))

@@ -40,20 +40,47 @@ def predict(data: Path) -> Iterator[Mapping[str, Any]]:
         yield {"case": folder.name, "answer": note_of(folder)}
 
 
-def note_of(folder: Path) -> Mapping[str, Any]:
-    """The note of one world, through the same line as `payops triage --world`, with a state of its own."""
+def note_of(folder: Path, *, solver: str = "line", config: str = "") -> Mapping[str, Any]:
+    """The note of one world with a state of its own.
+
+    `line` is what `payops triage --world` does without a model, `model` the same with the model of `config`, `analyst`
+    the statistics alone: no runbook, no log.
+    """
     from assistant.commands.triage import note_of_world
     from assistant.core.note_json import note_to_json
-    from assistant.settings import Settings
+    from assistant.settings import Settings, load_settings
 
+    if solver == "analyst":
+        return _analyst_note(folder)
     with tempfile.TemporaryDirectory(prefix="payops-lab-") as state:
+        if solver == "model":
+            return note_to_json(note_of_world(folder, load_settings(Path(config), state=Path(state))))
         return note_to_json(note_of_world(folder, Settings(state=Path(state))))
+
+
+def _analyst_note(folder: Path) -> Mapping[str, Any]:
+    from assistant.analysis import analyse
+    from assistant.case import Case
+    from assistant.commands.analyse import observe
+    from assistant.compose import compose
+    from assistant.context import context_of
+    from assistant.core.note_json import note_to_json
+    from assistant.core.runbook import RunbookAnswer
+    from assistant.drafting.writer import write_without_model
+    from assistant.settings import Settings
+    from redaction import FinalScanner
+
+    seen = observe(folder, Settings())
+    analysis, none = analyse(seen), RunbookAnswer(none_because="the analyst alone looks for none")
+    context = context_of(seen, analysis, none, scanner=FinalScanner())
+    written = write_without_model(context, reason="the analyst alone")
+    return note_to_json(compose(Case(seen.incident, seen, analysis, none, context), written, now=seen.incident.now))
 
 
 def score(predictions: list[Mapping[str, Any]], data: Path, answers: Path | None = None) -> Mapping[str, Any]:
     """Figures with Wilson intervals, by kind and tier, weakest first; every miss is listed."""
     folder = answers or data.parent / "answers"
-    cases = [case_of(p, _answer(folder, str(p["case"]))) for p in predictions]
+    cases = [case_of(p, truth_of(folder, str(p["case"]))) for p in predictions]
     return {
         "set": "lab",
         "cases": cases,
@@ -66,7 +93,18 @@ def score(predictions: list[Mapping[str, Any]], data: Path, answers: Path | None
     }
 
 
-def _answer(folder: Path, name: str) -> Mapping[str, Any]:
+def summary(cases: list[Case]) -> dict[str, Any]:
+    """The report of a run: figures, then the same by kind, tier, severity and topology, weakest first."""
+    return {
+        "figures": figures(cases),
+        "targets": TARGETS,
+        **{f"by_{key}": grouped(cases, key) for key in ("kind", "tier", "severity", "topology")},
+        "failures": [c for c in cases if not c["right@1"]],
+    }
+
+
+def truth_of(folder: Path, name: str) -> Mapping[str, Any]:
+    """The answer to one world. UsageError where there is none."""
     file = folder / f"{name}.toml"
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
@@ -88,6 +126,8 @@ def case_of(prediction: Mapping[str, Any], truth: Mapping[str, Any]) -> Case:
         "case": prediction["case"],
         "kind": truth["kind"],
         "tier": truth["tier"],
+        "topology": truth.get("topology", "unknown"),
+        "severity": note["severity"],
         "quiet": quiet,
         "truth": truth["entity"],
         "said": first["entity"] if first else None,
@@ -100,6 +140,11 @@ def case_of(prediction: Mapping[str, Any], truth: Mapping[str, Any]) -> Case:
         "onset_error": _onset_error(note, truth),
         "impact_error": _impact_error(note, truth),
         "runbook_right": bool(note["runbooks"]) and truth["runbook"].endswith("/" + note["runbooks"][0]["path"]),
+        "must_say_missed": missed(note, truth),
+        "must_not_say_said": overstated(note, truth),
+        "struck": len(note["struck"]),
+        "tokens": (note["model"] or {}).get("tokens_in", 0) + (note["model"] or {}).get("tokens_out", 0),
+        "cost": (note["model"] or {}).get("cost", 0.0),
         "leaks": leaks(note, truth),
     }
 
@@ -108,6 +153,27 @@ def matches(hypothesis: Mapping[str, Any], truth: Mapping[str, Any]) -> bool:
     """The entity at fault, or, where it cannot be seen from here, the coarser one that can."""
     entities = {truth["entity"], *(a["entity"] for a in truth.get("also", ()))}
     return hypothesis["entity"] in entities | set(truth["accept"])
+
+
+def prose(note: Mapping[str, Any]) -> str:
+    """What people read first: title, summary, cause and the leading hypothesis with its reasons."""
+    claims = [*note["summary"], *note["cause"]]
+    first = note["hypotheses"][0] if note["hypotheses"] else {}
+    reasons = [r["text"] for r in first.get("reasons_for", ())]
+    return " ".join((note["title"], *(c["text"] for c in claims), first.get("cause", ""), *reasons)).lower()
+
+
+def missed(note: Mapping[str, Any], truth: Mapping[str, Any]) -> list[str]:
+    """What had to be said and was not."""
+    text = prose(note)
+    return [x for x in truth.get("must_say", ()) if x.lower() not in text]
+
+
+def overstated(note: Mapping[str, Any], truth: Mapping[str, Any]) -> list[str]:
+    """What must not be said and was; "confirmed" is a verdict and looked for there."""
+    text = prose(note)
+    verdict = note["hypotheses"][0]["class"] if note["hypotheses"] else ""
+    return [x for x in truth.get("must_not_say", ()) if (verdict == x if x == "confirmed" else str(x).lower() in text)]
 
 
 def leaks(note: Mapping[str, Any], truth: Mapping[str, Any]) -> int:
@@ -147,6 +213,8 @@ def figures(cases: list[Case]) -> dict[str, Any]:
         "decoys": (sum(c["decoy"] for c in cases), len(cases)),
         "healthy_called_healthy": (sum(c["right@1"] for c in quiet), len(quiet)),
         "onset_within_60s": (sum(abs(c["onset_error"]) <= 60 for c in timed), len(timed)),
+        "must_say": (sum(not c["must_say_missed"] for c in faulty), len(faulty)),
+        "must_not_say": (sum(bool(c["must_not_say_said"]) for c in cases), len(cases)),
         "runbook@1": (sum(c["runbook_right"] for c in faulty), len(faulty)),
         "confirmed_wrong": (sum(not c["right@1"] for c in confirmed), len(confirmed)),
         "likely_wrong": (sum(not c["right@1"] for c in likely), len(likely)),

@@ -1,0 +1,125 @@
+"""The gate: does a run hold the floors, and has nothing fallen against the last accepted report?
+
+Cases of both runs with the same name are paired: a figure that fell is named with the cases that were won and lost, and
+an exact sign test (binomial, two-sided) says how likely that is by chance.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assistant.errors import UsageError
+from evals.sets.lab import figures
+
+GATE = Path(__file__).resolve().parent / "gate.toml"
+_TABLES = {"at_least", "at_most", "may_fall", "small"}
+_PAIRED = {"cause@1": "right@1", "cause@3": "right@3", "change@1": "change_right"}
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    at_least: Mapping[str, float]
+    at_most: Mapping[str, float]
+    may_fall: Mapping[str, float]
+    small: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Fallen:
+    """A figure that does not hold, and why in words."""
+
+    figure: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Cases that one run got right and the other did not. `chance` is the p-value of an exact sign test."""
+
+    won: tuple[str, ...]
+    lost: tuple[str, ...]
+
+    @property
+    def chance(self) -> float:
+        n, k = len(self.won) + len(self.lost), min(len(self.won), len(self.lost))
+        return min(1.0, 2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n) if n else 1.0
+
+
+def read_gate(file: Path = GATE) -> Gate:
+    """The thresholds. UsageError names an unknown table or figure."""
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}", mend="give a gate file to --gate") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file}: not TOML: {error}", mend="mend that line") from None
+    known = set(figures([])) | {"leaks"}
+    for table in raw:
+        if table not in _TABLES:
+            raise UsageError(f'{file}: unknown table "{table}"', mend=f"known: {', '.join(sorted(_TABLES))}")
+        for figure in raw[table] if table != "small" else ():
+            if figure not in known:
+                raise UsageError(f'{file}: no figure "{figure}"', mend=f"known: {', '.join(sorted(known))}")
+    return Gate(*(raw.get(t, {}) for t in ("at_least", "at_most", "may_fall", "small")))
+
+
+def value(figure: object) -> float | None:
+    """The proportion in a figure such as `0.85 (17/20, 0.64-0.95)`; None where nothing was counted."""
+    if isinstance(figure, (int, float)):
+        return float(figure)
+    head = str(figure).split(" ", 1)[0]
+    try:
+        return float(head)
+    except ValueError:
+        return None
+
+
+def judge(cases: Sequence[Mapping[str, Any]], gate: Gate, accepted: Mapping[str, Any] | None) -> tuple[Fallen, ...]:
+    """What fell. A figure that nothing was counted for cannot hold its floor: it is named too."""
+    now = figures([dict(c) for c in cases])
+    return (*_floors(now, gate), *(_against(cases, accepted, gate) if accepted else ()))
+
+
+def _floors(now: Mapping[str, Any], gate: Gate) -> list[Fallen]:
+    out = []
+    for name, floor in gate.at_least.items():
+        seen = value(now[name])
+        if seen is None or seen < floor:
+            out.append(Fallen(name, f"{now[name]} is below the floor {floor:g}"))
+    for name, ceiling in gate.at_most.items():
+        seen = value(now[name])
+        if seen is not None and seen > ceiling:
+            out.append(Fallen(name, f"{now[name]} is above the ceiling {ceiling:g}"))
+    return out
+
+
+def _against(cases: Sequence[Mapping[str, Any]], accepted: Mapping[str, Any], gate: Gate) -> list[Fallen]:
+    """Falls against the accepted report, over the cases that both have; UsageError where there are none in common."""
+    before = {c["name"]: c for c in accepted["cases"]}
+    both = [c for c in cases if c["name"] in before]
+    if not both:
+        raise UsageError("the accepted report has no case in common with this run", mend="run its kinds and seeds")
+    then = figures([dict(before[c["name"]]) for c in both])
+    now = figures([dict(c) for c in both])
+    out = []
+    for name, may_fall in gate.may_fall.items():
+        old, new = value(then[name]), value(now[name])
+        if old is not None and new is not None and new < old - may_fall:
+            lost = ", ".join(paired(both, before, name).lost[:5]) if name in _PAIRED else ""
+            out.append(Fallen(name, f"{now[name]}, accepted {then[name]}" + (f"; lost {lost}" if lost else "")))
+    return out
+
+
+def paired(
+    cases: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]], figure: str = "cause@1"
+) -> Paired:
+    """Wins and losses case by case, against the cases of another run by name."""
+    key = _PAIRED[figure]
+    won = tuple(c["name"] for c in cases if c["name"] in before and c[key] and not before[c["name"]][key])
+    lost = tuple(c["name"] for c in cases if c["name"] in before and not c[key] and before[c["name"]][key])
+    return Paired(won, lost)
