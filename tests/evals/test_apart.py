@@ -14,7 +14,7 @@ from tests.journey.planted import ROOT, WORLD
 WATCHED = """
 import sys
 def hook(event, args):
-    if event == "open" and isinstance(args[0], (str, bytes)) and ("answers" in str(args[0]) or "ground_truth" in str(args[0])):
+    if event == "open" and any(word in str(args[0]) for word in ("answers", "ground_truth")) and ".py" not in str(args[0]):
         print("OPENED", args[0], file=sys.stderr)
 sys.addaudithook(hook)
 from assistant.cli import main

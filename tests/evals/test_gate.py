@@ -1,4 +1,4 @@
-"""The gate: floors hold or are named, falls are named with the cases that were lost, bad input is refused in one line."""
+"""The gate: floors hold or are named, falls are named with the cases lost, bad input is refused in one line."""
 
 from __future__ import annotations
 
