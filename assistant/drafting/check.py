@@ -12,10 +12,11 @@ from dataclasses import replace
 from assistant.core.draft import Claim, Draft, Struck
 from assistant.core.evidence import Evidence, EvidenceId
 from assistant.core.hypothesis import Hypothesis, Verdict
+from assistant.core.inert import inert
 from assistant.core.prompt import Context
 from assistant.drafting.figures import quantities
 from assistant.drafting.names import ordinary
-from assistant.drafting.rules import RULES, Known, Statement
+from assistant.drafting.rules import QUOTED, RULES, Known, Statement, quoted, squeeze
 
 STRIKES_ALLOWED = 0.4
 MAX_CLAIMS = 12
@@ -48,7 +49,8 @@ def known(context: Context) -> Known:
         leading=_leading(context),
         verdict=first.verdict if first else None,
         health=context.findings.health,
-        quotes=tuple(t.text for t in context.next_steps),
+        related=_related(context, first),
+        quotes=frozenset(squeeze(inert(q)) for q in _quotes(context)),
     )
 
 
@@ -64,7 +66,7 @@ def check(draft: Draft, context: Context) -> tuple[Draft, tuple[Struck, ...]]:
         name: _section(getattr(draft, name), name, facts, struck) for name in ("summary", "cause", "next_steps")
     }
     not_known = tuple(t for t in draft.not_known[:MAX_CLAIMS] if _text(t, everything, "not_known", facts, struck))
-    argued = _text(draft.argued_down, everything, "argued_down", facts, struck) if draft.argued_down else ""
+    argued = _text(draft.argued_down, everything, "argued_down", facts, struck)
     return Draft(title=title, **sections, not_known=not_known, argued_down=argued), tuple(struck)
 
 
@@ -105,6 +107,8 @@ def _section(said: Iterable[Claim], section: str, facts: Known, struck: list[Str
 
 
 def _text(text: str, ids: tuple[str, ...], section: str, facts: Known, struck: list[Struck]) -> str:
+    if not text:
+        return ""
     fault = _fault(Claim(text, tuple(EvidenceId(i) for i in ids)), section, facts, skip=_UNPOINTED)
     if fault is not None:
         struck.append(replace(fault, claim=Claim(text, ())))
@@ -114,8 +118,9 @@ def _text(text: str, ids: tuple[str, ...], section: str, facts: Known, struck: l
 
 def _fault(claim: Claim, section: str, facts: Known, *, skip: Iterable[str] = ()) -> Struck | None:
     statement = Statement(claim.text, tuple(claim.evidence), section)
+    exempt = quoted(statement, facts)
     for name, rule in RULES:
-        if name not in skip and (detail := rule(statement, facts)):
+        if name not in skip and (name in QUOTED or not exempt) and (detail := rule(statement, facts)):
             return Struck(claim, name, detail)
     return None
 
@@ -137,3 +142,15 @@ def _leading(context: Context) -> frozenset[str]:
     found = {x for h in own for x in (h.entity, h.change) if x}
     found |= {c.service for c in context.findings.changes if c.change_id in {h.change for h in own}}
     return frozenset(x.casefold() for x in found)
+
+
+def _related(context: Context, first: Hypothesis | None) -> frozenset[str]:
+    """What the loss is confined to together with the leading entity: may be spoken of, may not be blamed."""
+    found = [d.labels.values() for d in context.findings.dimensions if first and first.entity in d.labels.values()]
+    return frozenset(v.casefold() for values in found for v in values)
+
+
+def _quotes(context: Context) -> Iterable[str]:
+    impact = context.findings.impact
+    yield from (t.text for t in context.next_steps)
+    yield from (*context.not_known, *context.findings.unseen, *(impact.not_counted if impact else ()))

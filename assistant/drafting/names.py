@@ -17,7 +17,6 @@ from assistant.core.inert import PLACEHOLDER
 
 _QUOTED = re.compile(r"[`\"“«]([^`\"”»]{2,120})[`\"”»]|(?<![A-Za-z])'([^']{2,120})'(?![A-Za-z])")
 _TOKEN = re.compile(r"[^\W_][\w'’]*(?:[-_./:@+#=][\w'’]+)*", re.UNICODE)
-_SENTENCE_END = re.compile(r"[.!?:;]\s*$|^\s*$|[.!?]['\"”)]?\s*$")
 _ENGLISH_HEAD = """
     anti co cross end ex first follow half high in last late long low mid multi no non off on one own part post pre
     re read real second self semi short single so sub third three time two under up well wide write
@@ -50,7 +49,7 @@ def names(text: str) -> tuple[str, ...]:
     for match in _TOKEN.finditer(text):
         token = match[0].rstrip("'’")
         token = re.sub(r"['’]s$", "", token)
-        if _is_name(token, opens=bool(_SENTENCE_END.search(text[: match.start()]))):
+        if _is_name(token):
             found.append(token)
     return tuple(dict.fromkeys(found))
 
@@ -73,28 +72,34 @@ def mentioned(text: str, entities: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _is_name(token: str, *, opens: bool) -> bool:
+_NUMBER = re.compile(r"[\d,]+(?:\.\d+)?(?:ns|us|ms|s|m|h|d|k|M|x|bn|mn|[kMG]i?B|th|st|nd|rd|Z|pp)?")
+
+
+def _is_name(token: str) -> bool:
     low = token.casefold()
-    if low in ordinary() or low in _set(_COMPOUNDS) or low.replace(",", "").replace(".", "").isdigit():
+    if low in ordinary() or low in _set(_COMPOUNDS) or _NUMBER.fullmatch(token):
         return False
     if not token.isascii() or len(token) > _MAX_WORD:
         return True
     if re.search(r"[-_./:@+#=]", token):
         return not _compound(low)
-    if any(c.isdigit() for c in token):
-        return not re.fullmatch(r"\d+(?:\.\d+)?(?:ns|us|ms|s|m|h|d|k|M|x|bn|mn|[kMG]i?B|th|st|nd|rd|Z|pp)", token)
-    if any(c.isupper() for c in token[1:]):
+    if any(c.isdigit() for c in token) or any(c.isupper() for c in token[1:]):
         return True
-    return token[0].isupper() and not (opens and low in ordinary())
+    return token[0].isupper()
 
 
 def _compound(token: str) -> bool:
-    """Ordinary English in hyphens or a slash: `read-only`, `issuer-side`, `approved/declined`, `10-minute`, `09:41`."""
+    """Ordinary English in hyphens or a slash: `read-only`, `issuer-side`, `approved/declined`, `10-minute`, `09:41`.
+
+    Two ordinary words in a hyphen are none: `payment-gateway` is a service.
+    """
     if re.fullmatch(r"[\d:.,/-]+(?:z|s|ms|h|m|d|%)?", token):
         return not re.fullmatch(r"\d+(?:\.\d+){2,}", token)
-    parts = re.split(r"[-/]", token)
+    if re.fullmatch(r"[a-z]+(?:/[a-z]+)+", token):
+        return all(p in ordinary() for p in token.split("/"))
+    parts = token.split("-")
     if any(re.search(r"[^a-z0-9]", p) for p in parts):
         return False
     if re.fullmatch(r"\d+(?:\.\d+)?", parts[0]) and len(parts) == 2:
         return parts[1] in _set(_ENGLISH_TAIL)
-    return parts[0] in _set(_ENGLISH_HEAD) or parts[-1] in _set(_ENGLISH_TAIL) or all(p in ordinary() for p in parts)
+    return parts[0] in _set(_ENGLISH_HEAD) or parts[-1] in _set(_ENGLISH_TAIL)

@@ -23,7 +23,7 @@ CAUSE_AFTER = _any(r"""
     originat\w+ (?:in|from|at|with)
     attribut\w+ to
     fault of
-    (?:start|began|begin|lie|lies|lay)\w* (?:in|with|at)
+    (?:start|began|begin|lie|lies|lay)\w* (?:in|with|at)(?! (?:about )?\d)
     culprit (?:is|was)
     triggered by
     blamed? (?:on|for)?

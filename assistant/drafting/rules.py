@@ -34,15 +34,17 @@ MAX_CHARACTERS = 600
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the rules compare with. `texts` and `figures` by evidence id; `entities` are all that the incident knows,
-    `leading` those that may be called the cause; `quotes` are runbook sentences, which people may be shown as is."""
+    `leading` those that may be called the cause, `related` those that go with it; `quotes` are sentences of the runbook
+    and of the analyst, which people may be shown as they are."""
 
     texts: dict[str, str]
     figures: dict[str, tuple[Quantity, ...]]
     entities: frozenset[str]
     leading: frozenset[str]
+    related: frozenset[str]
     verdict: Verdict | None
     health: Health
-    quotes: tuple[str, ...]
+    quotes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def victim_as_cause(s: Statement, known: Known) -> str:
             return "denies the analyst's cause outside of arguing it down"
     if s.section == "cause" and not NEGATED.search(s.text):
         named = mentioned(s.text, known.entities)
-        if named and not any(e.casefold() in known.leading for e in named):
+        if named and not any(e.casefold() in known.leading | known.related for e in named):
             return "the cause is about another entity"
     return ""
 
@@ -136,8 +138,6 @@ def still_wrong(s: Statement, known: Known) -> str:
 
 def changes_nothing(s: Statement, known: Known) -> str:
     """No instruction that would change a system, unless quoted from a runbook word for word."""
-    if _squeeze(s.text) in {_squeeze(q) for q in known.quotes}:
-        return ""
     return "an instruction that changes something" if MUTATES.search(s.text) else ""
 
 
@@ -160,6 +160,15 @@ RULES: tuple[tuple[str, Rule], ...] = (
 )
 
 
+QUOTED = frozenset({"shape", "evidence", "inert"})
+"""The rules that a word-for-word quotation must still pass."""
+
+
+def quoted(s: Statement, known: Known) -> bool:
+    """Whether it is a step of the runbook or a gap that the analyst named, word for word and in its place."""
+    return s.section in ("next_steps", "not_known") and squeeze(s.text) in known.quotes
+
+
 def _blamed(sentence: str, entities: frozenset[str]) -> tuple[str, ...]:
     """Entities in the place of the cause: the first one after "caused by", the last one before "is the cause"."""
     found = []
@@ -176,7 +185,8 @@ def _sentences(text: str) -> list[str]:
     return re.split(r"(?<=[.!?;])\s+", text)
 
 
-def _squeeze(text: str) -> str:
+def squeeze(text: str) -> str:
+    """`text` for comparing quotations: case, spacing and the last full stop aside."""
     return " ".join(text.casefold().split()).rstrip(".")
 
 

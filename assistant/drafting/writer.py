@@ -6,6 +6,7 @@ evidence carries is left out rather than said. What telemetry or a runbook contr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from assistant.core.draft import Claim, Draft, Written
@@ -60,7 +61,7 @@ def _summary(context: Context, facts: Known) -> Iterator[Claim | None]:
     for dimension in findings.dimensions[:1]:
         yield claim(_where(dimension), [dimension.evidence], facts)
     shown = set(told.evidence) if told else set[str]()
-    for shift in [s for s in findings.shifts if s.evidence not in shown][: 2 if told else 3]:
+    for shift in [s for s in _distinct(findings.shifts) if s.evidence not in shown][: 2 if told else 3]:
         yield claim(_moved(shift), [shift.evidence], facts)
     for pattern in findings.patterns[:1]:
         yield claim(_logged(pattern), [pattern.evidence], facts)
@@ -108,20 +109,36 @@ def _alerting(context: Context) -> Iterator[str]:
 
 def _where(dimension: Dimension) -> Iterator[str]:
     where = " and ".join(f"{name} {value}" for name, value in dimension.labels.items())
+    carry = "carry" if len(dimension.labels) > 1 else "carries"
     for d in (0, 1):
         share = _percent(dimension.share, d)
         for e in (1, 0, 2):
             rates = f"usually {_percent(dimension.usual, e)}, now {_percent(dimension.seen, e)}"
-            yield f"{_capital(where)} carries {share} of the loss: {rates}."
-        yield f"{_capital(where)} carries {share} of the loss."
-    yield f"{_capital(where)} carries most of the loss."
+            yield f"{_capital(where)} {carry} {share} of the loss: {rates}."
+        yield f"{_capital(where)} {carry} {share} of the loss."
+    yield f"{_capital(where)} {carry} most of the loss."
 
 
 def _moved(shift: Shift) -> Iterator[str]:
-    what = shift.what if not shift.entity or shift.entity in shift.what else f"{shift.what} of {shift.entity}"
+    what = _measure(shift.what)
+    what = what if not shift.entity or shift.entity in what else f"{what} of {shift.entity}"
     for d in (1, 2, 0, 3):
         yield f"{_capital(what)}: {_value(shift.seen, shift.unit, d)}, usually {_value(shift.usual, shift.unit, d)}."
     yield f"{_capital(what)} is not as usual."
+
+
+def _measure(what: str) -> str:
+    """`payment_duration_seconds p95 by service` as people say it: `payment duration p95`."""
+    words = re.sub(r"_(?:seconds|total|bytes|ratio|count)\b", "", what.split(" by ")[0])
+    return words.replace("_", " ")
+
+
+def _distinct(shifts: Iterable[Shift]) -> list[Shift]:
+    """The first shift of each measure and entity."""
+    first: dict[tuple[str, str], Shift] = {}
+    for shift in shifts:
+        first.setdefault((_measure(shift.what), shift.entity), shift)
+    return list(first.values())
 
 
 def _logged(pattern: LogPattern) -> Iterator[str]:
