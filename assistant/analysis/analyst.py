@@ -71,7 +71,17 @@ def analyse(seen: Observations) -> Analysis:
     impact = impact_of(seen, cube, explained, window=window) if health in {"failing", "recovered"} else None
     volume = next((s for s in signals if s.role == "volume" and not s.labels), None)
     material = Material(
-        seen, onset.at if onset else None, explained, signals, ranked, patterns, links, volume, symptom.values
+        seen,
+        onset.at if onset else None,
+        explained,
+        signals,
+        ranked,
+        patterns,
+        links,
+        volume,
+        symptom.values,
+        symptoms_in(signals, patterns),
+        about,
     )
     hypotheses = hypotheses_of(material) if health != "healthy" else false_alert(disputed)
     findings = Findings(
