@@ -13,6 +13,7 @@ Read this room in the order of what it promises.
     open        settings to an open log: start-up checks, requests left open by a killed process
     publish     checkpoints carried to places that this process cannot rewrite
     replay      a prompt rebuilt from its recorded parts, byte for byte
+    chores      verification, screening and retention, done now and then
     search, export, review, reconcile, retention     what auditors do with it
 
 A tree inside one database proves nothing against whoever owns the file. The promise therefore is: what a checkpoint

@@ -274,10 +274,12 @@ class Log:
         if self._closed:
             return
         self._closed = True
-        if self._closing is not None and not self.failure:
-            self.append(self._closing)
-        self._writer.stop()
-        self.store.close()
+        try:
+            if self._closing is not None and not self.failure:
+                self.append(self._closing)
+        finally:
+            self._writer.stop()
+            self.store.close()
 
 
 def _gone(taken: Taken | None) -> Gone:

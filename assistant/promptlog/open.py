@@ -8,18 +8,20 @@ without an answer is closed by `llm.unknown_outcome`: whether its bytes left is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 from assistant.errors import LogInconsistent
 from assistant.promptlog.checkpoint import open_checkpoint
+from assistant.promptlog.chores import DAY, Chore, Chores
 from assistant.promptlog.keys import Keys, load_keys
 from assistant.promptlog.log import LastLook, Log, SegmentReader, no_segments, utc_now
 from assistant.promptlog.places import newest, place_of, read_notes
 from assistant.promptlog.publish import Alarm, Publisher, no_alarm
 from assistant.promptlog.record import Entry, Event, Outcome, Value
-from assistant.promptlog.retention import Segments
+from assistant.promptlog.retention import MONTH, Segments, archive, expire_bodies
+from assistant.promptlog.review import progress, screen
 from assistant.promptlog.sqlite import FILE, SqliteStore
 from assistant.promptlog.store import Store
 
@@ -189,3 +191,28 @@ def configured_publisher(settings: LogSettings, log: Log, *, alarm: Alarm = no_a
     """The publisher over `[log] checkpoints`; the caller starts and closes it (before the log)."""
     places = [place_of(text) for text in settings.log.checkpoints]
     return Publisher(log, places, every=settings.log.checkpoint_every_s, alarm=alarm)
+
+
+def configured_chores(settings: LogSettings, log: Log, publisher: Publisher, *, alarm: Alarm = no_alarm) -> Chores:
+    """Verification four times a day, screening and retention daily; the caller starts and closes them (before the
+    log).
+    """
+
+    def retain() -> None:
+        now = log.clock()
+        expire_bodies(log, before=now - settings.log.retain_months * MONTH)
+        archive(log, before=now - settings.log.hot_months * MONTH, directory=cold_directory(settings))
+
+    chores = (
+        Chore("verification", DAY / 4, publisher.verify_now),
+        Chore("screening", DAY, lambda: screen_daily(log)),
+        Chore("retention", DAY, retain),
+    )
+    return Chores(chores, alarm=alarm)
+
+
+def screen_daily(log: Log) -> None:
+    """Screen unless that was done less than 20 hours ago (a restart, or another replica)."""
+    last = progress(log).last
+    if last is None or log.clock() - last >= timedelta(hours=20):
+        screen(log)

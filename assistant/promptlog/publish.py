@@ -1,4 +1,4 @@
-"""Checkpoints to places held elsewhere, at least every 60 seconds, idle or not; and a scheduled verification.
+"""Checkpoints to places held elsewhere, at least every 60 seconds, idle or not.
 
 The unprotected window is the time since the last checkpoint that a place took. It is counted and shown; a place that
 does not take one is counted, named and alarmed, and gets the next one (which covers everything that the missed one
@@ -23,7 +23,6 @@ from assistant.promptlog.store import Delivery, Transaction
 from assistant.promptlog.verify import Report
 
 EVERY = 60.0
-VERIFY_EVERY = 6 * 3600.0
 
 Alarm = Callable[[str], None]
 """Told once, in one line without telemetry, when something of the log begins to fail."""
@@ -68,13 +67,13 @@ class Publisher:
         places: Sequence[Place],
         *,
         every: float = EVERY,
-        verify_every: float = VERIFY_EVERY,
         alarm: Alarm = no_alarm,
     ) -> None:
         self._log, self._places, self._alarm = log, tuple(places), alarm
-        self._every, self._verify_every = min(every, EVERY), verify_every
+        self._every = min(every, EVERY)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="promptlog-publisher", daemon=True)
+        self._started = False
         self._guard = threading.Lock()
         known = {d.place: d for d in log.store.deliveries()}
         blank = [Delivery(p.name, None, None, 0, None, "") for p in self._places]
@@ -84,6 +83,7 @@ class Publisher:
         self._report: Report | None = None
 
     def start(self) -> None:
+        self._started = True
         self._thread.start()
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ class Publisher:
             window=window,
             places=places,
             doubts=None if self._report is None else self._report.doubt_count,
-            signing_failure=self._signing_failure,
+            signing_failure=self._signing_failure or self._gone(),
         )
 
     def verify_now(self) -> Report:
@@ -135,21 +135,15 @@ class Publisher:
             self._alarm(f"the prompt log does not verify: {self._report.doubts[0].text}")
         return self._report
 
+    def _gone(self) -> str:
+        gone = self._started and not self._stop.is_set() and not self._thread.is_alive()
+        return "the publisher's thread stopped" if gone else ""
+
     def _run(self) -> None:
-        verify_at = time.monotonic() + self._verify_every
         while not self._stop.is_set():
             began = time.monotonic()
             self.publish_now()
-            if began >= verify_at:
-                verify_at = began + self._verify_every
-                self._verify_scheduled()
             self._stop.wait(max(0.0, began + self._every - time.monotonic()))
-
-    def _verify_scheduled(self) -> None:
-        try:
-            self.verify_now()
-        except PromptLogError as fault:
-            self._alarm(f"the prompt log cannot be verified: {fault.message}")
 
     def _deliver(self, place: Place, note: str, now: datetime) -> Delivery:
         before = self._deliveries[place.name]

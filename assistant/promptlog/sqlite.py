@@ -102,15 +102,20 @@ class SqliteStore(SqlStore):
             self._run_lock = (run, -1)
             return
         path = self._path.parent / "runs" / f"{run}.lock"
+        fresh = path.with_suffix(".new")
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fresh.rename(path)  # seen by others only when it is held
+            self._run_lock = (run, fd)
+            for other in path.parent.glob("*.lock"):
+                self.run_alive(other.stem)
         except OSError as fault:
             raise LogUnavailable(f"no lock for this run of the prompt log ({fault.strerror})") from None
-        self._run_lock = (run, fd)
 
     def run_alive(self, run: str) -> bool:
+        """Also forgets the lock file of a run that is dead."""
         if self._run_lock and self._run_lock[0] == run:
             return True
         if self._path is None:

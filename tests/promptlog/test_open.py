@@ -206,6 +206,14 @@ def test_a_request_of_a_dead_process_is_closed_and_one_of_a_living_process_is_no
     living.close()  # type: ignore[attr-defined]
 
 
+def test_lock_files_of_dead_runs_are_forgotten(tmp_path: Path) -> None:
+    living = configured(tmp_path)
+    (tmp_path / "runs" / "run_dead.lock").write_bytes(b"")
+    configured(tmp_path).close()  # type: ignore[attr-defined]
+    assert [path.stem for path in (tmp_path / "runs").iterdir()] == [living.run]  # type: ignore[attr-defined]
+    living.close()  # type: ignore[attr-defined]
+
+
 def test_a_tool_closes_nobody_and_announces_nothing(tmp_path: Path) -> None:
     log = configured(tmp_path)
     log.append(entry(event=Event.LLM_REQUEST))  # type: ignore[attr-defined]

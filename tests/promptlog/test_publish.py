@@ -15,6 +15,7 @@ import pytest
 
 from assistant.errors import LogInconsistent, PromptLogError, UsageError
 from assistant.promptlog.checkpoint import open_checkpoint, parse_checkpoint
+from assistant.promptlog.chores import Chore, Chores
 from assistant.promptlog.places import Drop, Http, Syslog, newest, notes_in, place_of, read_notes
 from assistant.promptlog.publish import Publisher
 from tests.fakes.promptlog import ORIGIN, MemoryLog
@@ -239,15 +240,65 @@ def test_a_log_that_cannot_sign_is_alarmed(tmp_path: Path) -> None:
 
 def test_a_scheduled_verification_alarms_on_a_doubt(log: MemoryLog, tmp_path: Path) -> None:
     alarms: list[str] = []
-    publisher = Publisher(log, [Drop(tmp_path)], every=0.02, verify_every=0.0, alarm=alarms.append)
+    publisher = Publisher(log, [Drop(tmp_path)], alarm=alarms.append)
+    chores = Chores([Chore("verification", 0.0, publisher.verify_now)])
     publisher.publish_now()
     assert publisher.verify_now().ok and publisher.health().doubts == 0
     with log.store.reading() as cursor:
         cursor.all("UPDATE entry SET actor = 'somebody' WHERE idx = 0")
-    publisher.start()
+    chores.start()
     _until(lambda: bool(alarms))
-    publisher.close()
+    chores.close()
     assert "does not verify" in alarms[0] and publisher.health().doubts == 1
+
+
+def test_a_chore_that_fails_is_alarmed_and_tried_again() -> None:
+    alarms: list[str] = []
+    turns: list[int] = []
+
+    def work() -> None:
+        turns.append(1)
+        if len(turns) < 3:
+            raise PromptLogError("no luck")
+
+    chores = Chores([Chore("luck", 0.01, work)], alarm=alarms.append)
+    chores.start()
+    _until(lambda: len(turns) >= 3 and not chores.failures())
+    chores.close()
+    assert alarms == ["luck of the prompt log failed: no luck"] * 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_died_is_seen() -> None:
+    def work() -> None:
+        raise SystemExit
+
+    chores = Chores([Chore("end", 0.0, work)])
+    chores.start()
+    _until(lambda: bool(chores.failures()))
+    assert chores.failures() == ("the thread of the prompt log's chores stopped",)
+    chores.close()
+
+
+def test_what_is_configured_is_screened_verified_and_retained(tmp_path: Path) -> None:
+    from assistant.promptlog.open import configured_chores, configured_publisher, open_configured, screen_daily
+    from assistant.promptlog.record import Event
+    from assistant.settings import Log as LogTable
+    from assistant.settings import Settings
+    from tests.fakes.promptlog import look_at_nothing
+
+    (tmp_path / "drop").mkdir()
+    settings = Settings(state=tmp_path, log=LogTable(checkpoints=(str(tmp_path / "drop"),)))
+    log = open_configured(settings, last_look=look_at_nothing)
+    publisher = configured_publisher(settings, log)
+    publisher.publish_now()
+    chores = configured_chores(settings, log, publisher)
+    for chore in chores._chores:
+        chore.work()
+    assert publisher.health().doubts == 0 and publisher.health().covered == 1
+    screen_daily(log)
+    assert [r.event for r in log.scan()] == [Event.LOG_OPEN, Event.AUDIT_REVIEW]
+    log.close()
 
 
 def _notes(folder: Path) -> tuple[str, ...]:
