@@ -54,6 +54,8 @@ class Vitals:
     measures: tuple[Measure, ...]
     events: tuple[Event, ...]
     queries: tuple[Query, ...]
+    clients: tuple[tuple[str, float], ...] = ()
+    """Users and hosts with the load they bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,12 @@ _LIMITS: tuple[tuple[str, str], ...] = (
     ("cpu", r"cpu"),
     ("memory", r"freeable_?memory|memory"),
 )
+
+
+_PHASES = (
+    ("failover initiated", r"initiated|started"), ("failover in progress", r"in progress"),
+    ("failover completed", r"completed"), ("instance available", r"is (now )?available|accepting connections"),
+)  # fmt: skip
 
 
 def diagnose(v: Vitals) -> Diagnosis:
@@ -139,15 +147,11 @@ def _reached(v: Vitals, recent: Sequence[Event], told: str) -> list[str]:
 
 def _ceiling(told: str) -> float:
     """The connection limit that events or the alert name, 0 if none does."""
-    named = [
-        float(x.replace(",", ""))
-        for x in re.findall(
-            r"(?i)connections?:? *[\d,]+ (?:of|/) *([\d,]+)|\bof ([\d,]+) (?:max|allowed)|max_connections *[=:(] *([\d,]+)",
-            told,
-        )
-        for x in x
-        if x
-    ]
+    patterns = (
+        r"connections?:? *[\d,]+ (?:of|/) *([\d,]+)", r"maximum (?:of )?([\d,]+)", r"max_connections *[=:(] *([\d,]+)",
+        r"of ([\d,]+) (?:max|allowed)",
+    )  # fmt: skip
+    named = [float(x.replace(",", "")) for p in patterns for x in re.findall(p, told, re.IGNORECASE) if x.strip(",")]
     return max(named, default=0.0)
 
 
@@ -218,7 +222,7 @@ def _root(v: Vitals, reached: Sequence[str]) -> tuple[str, str]:
         )
         beside = "; CPU rises with them and shares that root" if "cpu" in reached else ""
         return "connections", f"connection exhaustion: {leak}, until max_connections is reached{beside}"
-    if "replication lag" in reached:
+    if "replication lag" in reached and not ("storage" in reached and _worst_lag(v) < 600):
         write = next(iter(_writes(v)), top)
         said = f" ({write.statement[:140]})" if write else ""
         aside = (
@@ -247,6 +251,10 @@ def _root(v: Vitals, reached: Sequence[str]) -> tuple[str, str]:
     return "cpu", f"CPU saturation by a query, as Performance Insights shows{statement}"
 
 
+def _worst_lag(v: Vitals) -> float:
+    return max((float(m.v.max()) for m in _series(v, _LIMITS[1][1])), default=float("inf"))
+
+
 def _drivers(v: Vitals) -> list[tuple[str, str]]:
     out = []
     for m in v.measures:
@@ -270,6 +278,10 @@ def _load(v: Vitals) -> list[tuple[str, str]]:
                 "aws_performance_insights",
             )
         )
+    if v.clients:
+        top = sorted(v.clients, key=lambda c: -c[1])[:4]
+        said = ", ".join(f"{name} ({load:g})" for name, load in top)
+        out.append((f"the load comes from {said}", "aws_performance_insights"))
     return out
 
 
@@ -286,12 +298,14 @@ def _ruled_out(v: Vitals, limits: Sequence[str], recent: Sequence[Event]) -> tup
     return tuple(out)
 
 
-def _infrastructure(v: Vitals, failover: Sequence[Event], down: Sequence[Measure]) -> Diagnosis:
-    said = "; ".join(f"{clock(e.t)} {e.text}" for e in failover)
+def _infrastructure(v: Vitals, failover: list[Event], down: Sequence[Measure]) -> Diagnosis:
+    after = [e for e in v.events if e not in failover and e.t >= failover[0].t]
+    said = "; ".join(f"{clock(e.t)} {e.text}" for e in (*failover, *after))
+    phases = [name for name, p in _PHASES if re.search(p, said, re.IGNORECASE)]
+    resumed = ". The workload resumed normally after it" if all(m.v[-1] > 0.6 * np.median(m.v) for m in down) else ""
     cause = (
-        "an infrastructure event and no exhausted resource: a Multi-AZ failover after a health check failure of the primary host. "
-        "The events are the primary evidence source: failover initiated, failover in progress, failover completed, instance "
-        "available. The workload resumed normally after it"
+        f"an infrastructure event and no exhausted resource: {'Multi-AZ ' if 'multi-az' in said.lower() else ''}failover. "
+        f"The events are the primary evidence source: {', '.join(phases)}{resumed}"
     )
     claims = [(said, failover[0].source), *((_span(m), m.source) for m in down[:4]), *_load(v)[:1]]
     return Diagnosis("infrastructure", ("failover",), cause, tuple(claims), _ruled_out(v, ("failover",), v.events))

@@ -36,6 +36,7 @@ def cases(data: Path) -> Iterator[SreCase]:
         measures: list[Measure] = []
         events: list[Event] = []
         queries: list[Query] = []
+        clients: list[tuple[str, float]] = []
         sources, alert = [], ""
         for path in sorted(folder.glob("*.json")):
             value = json.loads(path.read_text(encoding="utf-8"))
@@ -45,7 +46,10 @@ def cases(data: Path) -> Iterator[SreCase]:
             sources.append(path.stem)
             for node in _nodes(value):
                 _collect(node, path.stem, measures, events, queries)
-        vitals = Vitals(alert, tuple(measures), tuple(sorted(events, key=lambda e: e.t)), tuple(queries))
+                clients += _clients(node)
+        vitals = Vitals(
+            alert, tuple(measures), tuple(sorted(events, key=lambda e: e.t)), tuple(queries), tuple(clients)
+        )
         yield SreCase(folder.name, vitals, tuple(_family(sources)))
 
 
@@ -73,6 +77,14 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for v in value:
             yield from _texts(v)
+
+
+def _clients(node: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Users and hosts with the load they bring."""
+    for key in ("top_users", "top_hosts"):
+        for x in node.get(key, ()):
+            if isinstance(x, Mapping):
+                yield str(x.get("name") or x.get("id")), float(x.get("db_load_avg", 0))
 
 
 def _collect(
