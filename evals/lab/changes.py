@@ -6,7 +6,7 @@ a list of harmless ones: no wording tells which is which.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -70,7 +70,7 @@ def _event(rng: np.random.Generator, ts: float, c: Change, *, guilty: bool = Fal
 def ordinary(rng: np.random.Generator, shop: Shop) -> Change:
     """A change as any day has them."""
     kinds = _with_changes()
-    if kinds and rng.random() < 0.6:
+    if kinds and rng.random() < 0.7:
         kind = kinds[int(rng.integers(len(kinds)))]
         s = bind(kind, shop, rng)
         options = [c for c in (s.change, *s.confounders) if c is not None]
@@ -81,18 +81,31 @@ def ordinary(rng: np.random.Generator, shop: Shop) -> Change:
     return Change(what, service, title, diff.replace("{n}", str(n)).replace("{m}", str(n + 1)), 0.0)
 
 
+def _disguised(rng: np.random.Generator, c: Change) -> Change:
+    """Sometimes the release notes say nothing of what the release does."""
+    if rng.random() >= 0.3:
+        return c
+    options = [h for h in HARMLESS if h[0] == c.kind] or list(HARMLESS)
+    what, title, diff = options[int(rng.integers(len(options)))]
+    n = int(rng.integers(2, 9))
+    return replace(c, kind=what, title=title, diff=diff.replace("{n}", str(n)).replace("{m}", str(n + 1)))
+
+
 def draw_changes(
     rng: np.random.Generator, shop: Shop, s: Scenario, onset: float, window: tuple[float, float]
 ) -> tuple[Event, ...]:
-    """All changes of the simulated window in order of time. Every world has one or two near the onset, guilty or not."""
+    """All changes of the simulated window in order of time.
+
+    Every world has some around the onset, guilty or not, so that neither being near nor being the newest tells much.
+    """
     events = [_event(rng, onset - c.before, c) for c in s.confounders]
     if s.change is not None:
-        events.append(_event(rng, onset - s.change.before, s.change, guilty=True))
+        events.append(_event(rng, onset - s.change.before, _disguised(rng, s.change), guilty=True))
     guilty_service = s.change.service if s.change else ""
-    for _ in range(int(rng.integers(3, 8))):
-        events.append(_event(rng, float(rng.uniform(window[0], onset + 1500)), ordinary(rng, shop)))
-    for _ in range(int(rng.integers(1, 3))):
+    for _ in range(int(rng.integers(3, 7))):
+        events.append(_event(rng, float(rng.uniform(window[0], onset - 1200)), ordinary(rng, shop)))
+    for _ in range(int(rng.integers(2, 5))):
         near = ordinary(rng, shop)
         if near.service != guilty_service:
-            events.append(_event(rng, onset + float(rng.uniform(-900, 240)), near))
+            events.append(_event(rng, onset + float(rng.uniform(-1200, 900)), near))
     return tuple(sorted(events, key=lambda e: (e.ts, e.id)))

@@ -65,7 +65,12 @@ def _acts(active: Sequence[Active], role: str, gauge: str) -> list[Active]:
 
 
 def _bend(
-    base: npt.NDArray[Any], grid: Floats, acts: Sequence[Active], *, relative: bool = False, scope: dict[str, str] | None = None
+    base: npt.NDArray[Any],
+    grid: Floats,
+    acts: Sequence[Active],
+    *,
+    relative: bool = False,
+    scope: dict[str, str] | None = None,
 ) -> Floats:
     """Apply `level` and `climb` to a gauge whose own labels are `scope`."""
     out: Floats = np.array(base, dtype=np.float64)

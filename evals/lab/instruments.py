@@ -37,7 +37,9 @@ class Meter:
         return np.clip(np.ceil((t - self.grid[0]) / step), 0, len(self.grid)).astype(np.int64)
 
     def gauge(self, role: str, labels: Labelled, values: npt.NDArray[Any]) -> None:
-        self.rows.append(({"__name__": self.naming.metric(role), **self.naming.labels_of(labels)}, np.asarray(values, np.float64)))
+        self.rows.append(
+            ({"__name__": self.naming.metric(role), **self.naming.labels_of(labels)}, np.asarray(values, np.float64))
+        )
 
     def _cumulative(self, key: Ints, bins: Ints, size: int, weights: Floats | None = None) -> Floats:
         n = len(self.grid) + 1

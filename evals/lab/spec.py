@@ -260,7 +260,9 @@ def _check_values(where: str, f: Mapping[str, Any]) -> None:
         if key == "to" and f.get("mechanism") == "miscode":
             continue
         if isinstance(v, bool) or not isinstance(v, (int, float)):
-            raise _refuse(where, f"{key} = {v!r} is no number", "give a number, or a {name} that [draw] draws from [low, high]")
+            raise _refuse(
+                where, f"{key} = {v!r} is no number", "give a number, or a {name} that [draw] draws from [low, high]"
+            )
         low, high = _LIMITS.get(key, _NUMBERS.get(key, (0.0, 0.0)))
         if not low <= v <= high:
             raise _refuse(where, f"{key} = {v!r} is impossible", f"from {low:g} to {high:g}")
