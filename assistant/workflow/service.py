@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from assistant.core.alert import Alert
+from assistant.core.incident import IncidentId
 from assistant.core.note import Note
 from assistant.errors import WorkflowError
 from assistant.identity import Placed, Rules
@@ -20,6 +21,7 @@ from assistant.notebook.database import Away, Database
 from assistant.notebook.notes import TABLES as NOTE_TABLES
 from assistant.notebook.notes import NoteBook
 from assistant.ports import Clock, PromptLog
+from assistant.promptlog.record import Entry, Event
 from assistant.settings import Workflow
 from assistant.telemetry.metrics import Metrics
 from assistant.workflow import SHAPE
@@ -124,6 +126,36 @@ class Service:
         if any(p.weight == "material" for p in placed.placements):
             self.wake("rounds")
         return placed
+
+    def merge(self, kept: IncidentId, other: IncidentId, *, by: str) -> None:
+        """Make two incidents one, recorded under a pseudonym of `by`. Raises UsageError, PromptLogError, Away."""
+        self._decided("merge", kept, by=by, other=other)
+        self.incidents.merge(kept, other)
+        self.wake("rounds")
+
+    def split(self, incident: IncidentId, fingerprints: Sequence[str], *, by: str) -> IncidentId:
+        """Take alerts out into an incident of their own, recorded. Raises UsageError, PromptLogError, Away."""
+        self._decided("split", incident, by=by, alerts=len(fingerprints))
+        fresh = self.incidents.split(incident, fingerprints, now=self._w.clock.now())
+        self.wake("rounds")
+        return fresh
+
+    def mute(self, incident: IncidentId, *, by: str, muted: bool = True) -> None:
+        """Follow an incident without showing it, or show it again, recorded. Raises UsageError, PromptLogError."""
+        self._decided("mute" if muted else "unmute", incident, by=by)
+        self.incidents.mute(incident, muted=muted)
+
+    def _decided(self, what: str, incident: IncidentId, *, by: str, **facts: str | int) -> None:
+        """What a person decided about an incident is a record before it is done."""
+        self._work.parts.promptlog.append(
+            Entry(
+                event=Event.CONFIG_CHANGE,
+                identity=by,
+                resource="incident",
+                incident=incident,
+                facts={"decision": what, **facts},
+            )
+        )
 
     def use(self, promptlog: PromptLog) -> None:
         """Write into this prompt log from now on."""

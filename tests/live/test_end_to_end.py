@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from assistant.promptlog.open import open_configured
 from assistant.promptlog.record import Event, Record
@@ -64,6 +65,25 @@ def test_the_end_of_an_alert_becomes_the_last_revision_of_the_same_note(made: St
     made.payments.mended_at = time.time()
     eventually(lambda: notes_of(state)[incident][-1]["status"] == "resolved", within=90, why=serve.log.read_text)
     assert list(notes_of(state)) == [incident]
+    assert serve.stop() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.live
+@needs("prometheus", "promtool", "prometheus-alertmanager")
+def test_ten_thousand_alerts_through_alertmanager_are_grouped_without_loss(made: Stack) -> None:
+    serve = made.serve(made.webhook_ports[0])
+    serve.wait_ready()
+    began, size = time.monotonic(), 500
+    for i in range(0, 10_000, size):
+        alerts = [
+            {"labels": {"alertname": f"A{k % 40}", "severity": "warning", "service": f"s{k % 200}", "pod": f"p{k}"}}
+            for k in range(i, i + size)
+        ]
+        assert requests.post(f"{made.alertmanager}/api/v2/alerts", json=alerts, timeout=20).status_code == 200
+    eventually(lambda: serve.metric("payops_alerts_kept") == 10_000, why=serve.log.read_text)
+    assert time.monotonic() - began <= 60
+    assert serve.metric("payops_incidents_open") <= 6
     assert serve.stop() == 0
 
 

@@ -99,3 +99,35 @@ def test_a_kill_leaves_one_note_of_each_kind_and_every_record(
     assert [r.id for r in received] == [f"{newest.incident}.1.alerts"]
     assert log.verify().ok
     log.close()
+
+
+def test_a_round_begun_by_an_older_shape_of_the_workflow_is_finished_by_the_newer(
+    zygote: Zygote, template: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    shutil.copy(template / "dbos.sqlite", state / "dbos.sqlite")
+    assert zygote.run(state=str(state), point="note.begun", shape="0") == -9
+    assert zygote.run(state=str(state), deliver=False) == 0, (tmp_path / "state.log").read_text()
+    notes = NoteBook(open_database("", state=state), scanner=FinalScanner())
+    (newest,) = notes.newest()
+    assert [r.key for r in notes.revisions(newest.incident)] == ["1.facts", "1.note"]
+
+
+@pytest.mark.parametrize(
+    ("point", "keys"), [("facts.examined", ["1.facts", "1.note"]), ("note.examined", ["1.facts", "1.note"])]
+)
+def test_two_crashes_of_one_round_end_in_the_deterministic_note(
+    point: str, keys: list[str], zygote: Zygote, template: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    shutil.copy(template / "dbos.sqlite", state / "dbos.sqlite")
+    for deliver in (True, False):
+        assert zygote.run(state=str(state), point=point, times=2, deliver=deliver) == -9
+    assert zygote.run(state=str(state), deliver=False) == 0, (tmp_path / "state.log").read_text()
+    notes = NoteBook(open_database("", state=state), scanner=FinalScanner())
+    (newest,) = notes.newest()
+    assert [r.key for r in notes.revisions(newest.incident)] == keys
+    latest = notes.latest(newest.incident)
+    assert latest and latest["model"] is None and "crashed twice" in str(latest["without_model"])

@@ -10,6 +10,7 @@ import pytest
 
 from assistant.errors import WorkflowError
 from assistant.notebook.database import open_database
+from assistant.promptlog.record import Event
 from assistant.settings import Workflow
 from assistant.telemetry.metrics import new_metrics
 from assistant.workflow.service import Service, Wiring
@@ -151,11 +152,36 @@ def test_a_log_that_refuses_does_not_stop_the_note(stand: Stand) -> None:
     eventually(lambda: len(keys(stand, incident)) == 2)
 
 
+def test_a_log_that_failed_is_opened_again_before_the_note(stand: Stand) -> None:
+    fresh = MemoryLog()
+    stand.log.break_down()
+    stand.service._work.parts.heal = lambda: stand.service.use(fresh)
+    (incident,) = {p.incident for p in stand.service.receive([alert()]).placements}
+    eventually(lambda: [r.id for r in fresh.records()] == [f"{incident}.1.alerts"])
+
+
+def test_clocks_that_are_apart_are_told_in_the_note(stand: Stand) -> None:
+    (incident,) = {p.incident for p in stand.service.receive([alert(at=T0 + 3600)]).placements}
+    assert incident
+    eventually(lambda: len(keys(stand, incident)) == 2)
+    latest = stand.service.notes.latest(incident)
+    assert latest and [g["reason"] for g in latest["gaps"] if g["source"] == "clock"]  # type: ignore[attr-defined]
+
+
+def test_deliveries_in_the_wrong_order_leave_the_right_state(stand: Stand) -> None:
+    """The end of an episode overtakes a repetition of its beginning."""
+    first, end = alert(at=T0), alert(at=T0, status="resolved")
+    for delivery in (first, end, first, end):
+        stand.service.receive([delivery])
+    summary = stand.service.incidents.summary()
+    assert (summary.open, summary.alerts) == (0, 1)
+
+
 def test_a_muted_incident_is_followed_and_not_shown(stand: Stand) -> None:
     (incident,) = {p.incident for p in stand.service.receive([alert()]).placements}
     assert incident
     eventually(lambda: len(stand.outlet.shown) and stand.outlet.shown[-1].revision == 2)
-    stand.service.incidents.mute(incident)
+    stand.service.mute(incident, by="U1")
     stand.service.receive([alert(status="resolved")])
     eventually(lambda: len(keys(stand, incident)) == 3)
     assert stand.outlet.shown[-1].revision == 2
@@ -165,15 +191,17 @@ def test_merged_incidents_are_one_and_split_ones_two(stand: Stand) -> None:
     book = stand.service.incidents
     one, two = [p.incident for p in stand.service.receive([alert("A"), alert("B")]).placements]
     assert one and two and one != two
-    book.merge(one, two)
+    stand.service.merge(one, two, by="U1")
     merged = book.snapshot(one)
     assert merged and {a.name for a in merged.alerts} == {"A", "B"}
     assert stand.service.receive([alert("B")]).placements[0].incident == one
     (b,) = [a.fingerprint for a in merged.alerts if a.name == "B"]
-    new = book.split(one, [b], now=T0 + 90)
+    new = stand.service.split(one, [b], by="U1")
     left = book.snapshot(one)
     assert left and {a.name for a in left.alerts} == {"A"}
     assert stand.service.receive([alert("B")]).placements[0].incident == new
+    decided = [r.facts["decision"] for r in stand.log.records() if r.event is Event.CONFIG_CHANGE]
+    assert decided == ["merge", "split"]
 
 
 def test_ten_thousand_alerts_are_grouped_without_loss(stand: Stand) -> None:

@@ -23,6 +23,8 @@ from assistant.promptlog.open import open_log
 from assistant.settings import Workflow
 from assistant.telemetry.logs import configure
 from assistant.telemetry.metrics import new_metrics
+from assistant.workflow import engine
+from assistant.workflow import service as module
 from assistant.workflow.outbox import Parcel
 from assistant.workflow.service import Service, Wiring
 from redaction import FinalScanner
@@ -90,6 +92,7 @@ def live(order: dict[str, Any]) -> int:
     state = Path(order["state"])
     state.mkdir(parents=True, exist_ok=True)
     probe = Probe(state, order.get("point", ""), order.get("times", 1))
+    engine.SHAPE = module.SHAPE = order.get("shape", engine.SHAPE)
     s, log = service(state, order.get("url", ""), probe, slow_s=order.get("slow_s", 0.0))
     s.start()
     if order.get("deliver", True):
