@@ -145,10 +145,18 @@ def world_sources(path: Path) -> Callable[[Redactor], Sources]:
 
 
 def live_sources(settings: Settings) -> Callable[[Redactor], Sources]:
-    """The configured servers, through one read-only session each. A table without a url is a source that is absent."""
-    from assistant.sources.live import live
+    """The configured servers: their connections are shared by all incidents, redactor and budget are an incident's own.
+    A table without a url is a source that says so, a gap like any other."""
+    from assistant.sources.live import Servers
 
-    return partial(live, settings)
+    servers = Servers(settings)
+
+    def of(redactor: Redactor) -> Sources:
+        mine = servers.incident(redactor)
+        parts = mine.parts(now=Instant(time.time()))
+        return Sources(parts.alerts, parts.metrics, parts.logs, parts.changes, notices=mine.notices)
+
+    return of
 
 
 def build_live(settings: Settings, *, actor: str = "serve") -> House:

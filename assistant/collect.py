@@ -96,7 +96,7 @@ def collect(
         logs=_numbered_logs(logs),
         changes=changes_job.result(),
         topology=topology_job.result(),
-        gaps=(*gaps.all(), *_blind(catalogue, log_labels, gaps)),
+        gaps=tuple(dict.fromkeys((*gaps.all(), *sources.notices(), *_blind(catalogue, log_labels, gaps)))),
     )
 
 

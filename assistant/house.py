@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from assistant.core.evidence import Gap
 from assistant.core.query import Select
 from assistant.ports import AlertSource, ChangeSource, Clock, LogSource, MetricSource, PromptLog, RunbookIndex, Writer
 from redaction import FinalScanner, Redactor
@@ -12,12 +13,14 @@ from redaction import FinalScanner, Redactor
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The four sources of one incident; what crosses them was redacted with that incident's redactor."""
+    """The four sources of one incident; what crosses them was redacted with that incident's redactor. `notices` tells
+    what their answers did not cover: series over a budget, lines that were cut, a server's own warnings."""
 
     alerts: AlertSource
     metrics: MetricSource
     logs: LogSource
     changes: ChangeSource
+    notices: Callable[[], tuple[Gap, ...]] = tuple
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,8 +167,9 @@ class Live:
         from assistant.house import Sources
 
         def sources(redactor: Redactor) -> Sources:
-            parts = self._servers.incident(redactor).parts(now=Instant(time.time()))
-            return Sources(alerts=parts.alerts, metrics=parts.metrics, logs=parts.logs, changes=parts.changes)
+            mine = self._servers.incident(redactor)
+            parts = mine.parts(now=Instant(time.time()))
+            return Sources(parts.alerts, parts.metrics, parts.logs, parts.changes, notices=mine.notices)
 
         return build(self.settings, sources, actor="serve")
 

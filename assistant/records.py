@@ -103,6 +103,7 @@ def recording(sources: Sources, incident: Incident, house: House) -> Sources:
         metrics=_Metrics(sources.metrics, trail),
         logs=_Logs(sources.logs, trail),
         changes=_Changes(sources.changes, trail),
+        notices=sources.notices,
     )
 
 

@@ -14,7 +14,8 @@ from tests.journey.planted import ROOT, WORLD
 WATCHED = """
 import sys
 def hook(event, args):
-    if event == "open" and any(word in str(args[0]) for word in ("answers", "ground_truth")) and ".py" not in str(args[0]):
+    path = str(args[0]) if event == "open" else ""
+    if ("answers" in path or "ground_truth" in path) and ".py" not in path:
         print("OPENED", args[0], file=sys.stderr)
 sys.addaudithook(hook)
 from assistant.cli import main
