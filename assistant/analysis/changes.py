@@ -20,13 +20,16 @@ AFTER_SECONDS = 45.0
 """An onset is known to about this much; a change later than that after it is an effect or nothing."""
 
 _HARMLESS = re.compile(
-    r"\b(readme|docs?|documentation|comment|typo|changelog|copyright|lint|format(ting)?|translations?|i18n|user.?agent string|"
+    r"\b(readme|docs?|documentation|comment|typo|changelog|copyright|lint|format(ting)?|translations?|i18n|"
+    r"user.?agent string|"
     r"(unit )?tests?( only)?|dashboards?|copy change|css|colou?r|logo|banner|wording)\b",
     re.IGNORECASE,
 )
 _STOP = w.word_set(
-    "the a an and or of to in on for with by from at is be are was were this that it its as new add added adds update updated "
-    "updates change changes changed set use using release version service deploy deployed brought up date total rate seconds "
+    "the a an and or of to in on for with by from at is be are was were this that it its as new add added "
+    "adds update updated "
+    "updates change changes changed set use using release version service deploy deployed brought up date "
+    "total rate seconds "
     "error errors failed failure ms info warn level msg true false none null host id name value string int"
 )
 
@@ -34,8 +37,8 @@ _STOP = w.word_set(
 @dataclass(frozen=True, slots=True)
 class Symptom:
     """What is wrong, for weighing changes: services that fail (strongest first), the victims among them, words of the
-    failing things (label values, kinds of complaint, metric words), values that the loss is confined to, and since when each service
-    moved."""
+    failing things (label values, kinds of complaint, metric words), values that the loss is confined to, and since
+    when each service moved."""
 
     services: tuple[str, ...]
     victims: frozenset[str]

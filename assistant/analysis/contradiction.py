@@ -1,7 +1,7 @@
 """Counters that contradict each other: a fault of measuring and not of payments.
 
-Approvals are often counted twice, by code and by channel or by amount. Where one approval rate falls and every other one
-holds, the counting broke: the alert is false, though its threshold was passed.
+Approvals are often counted twice, by code and by channel or by amount. Where one approval rate falls and every other
+one holds, the counting broke: the alert is false, though its threshold was passed.
 """
 
 from __future__ import annotations

@@ -18,17 +18,29 @@ LEAST = 0.42
 
 _OUTSIDE: tuple[tuple[str, str, float], ...] = (
     ("certificate", r"certificate (has )?expired|cert(ificate)? expir|notafter|not yet valid", 0.5),
-    ("provider", r"provider.{0,40}(outage|incident|degrad|unavailable|down)|(third.?party|external|vendor|partner).{0,60}(5\d\d|unavailable|outage|down|timeout|error|feed)|status page|upstream provider|(aws|gcp|azure|s3|stripe|twilio|cloudflare|openai).{0,50}(503|unavailable|outage|5xx|slowdown|incident)", 0.45),
-    ("bad data", r"(same|identical|poison).{0,30}(offset|record|message)|redeliver\w* (the )?same|poison|malformed (record|message|payload) from|producer=", 0.5),
-    ("node", r"node.{0,30}(notready|not ready|lost|drain|preempt|terminated|pressure)|spot (instance )?(interrupt|reclaim|terminat)|hardware (fault|error|fail)|disk (i/o )?(failure|error)|kernel panic|availability.zone|\baz\b.{0,20}(fail|outage|loss)|host (failure|unreachable)|nic (error|flap)|packet loss", 0.45),
-    ("quota", r"quota (exceeded|exhausted)|rate limit(ed)? by|account limit|throttlingexception|requests? limit exceeded", 0.35),
+    ("provider",
+        r"provider.{0,40}(outage|incident|degrad|unavailable|down)|(third.?party|external|vendor|"
+        r"partner).{0,60}(5\d\d|unavailable|outage|down|timeout|error|feed)|status page|upstream provider|(aws|"
+        r"gcp|azure|s3|stripe|twilio|cloudflare|openai).{0,50}(503|unavailable|outage|5xx|slowdown|incident)", 0.45),
+    ("bad data",
+        r"(same|identical|poison).{0,30}(offset|record|message)|redeliver\w* (the )?same|poison|malformed "
+        r"(record|message|payload) from|producer=", 0.5),
+    ("node",
+        r"node.{0,30}(notready|not ready|lost|drain|preempt|terminated|pressure)|spot (instance )?(interrupt|"
+        r"reclaim|terminat)|hardware (fault|error|fail)|disk (i/o )?(failure|error)|kernel panic|"
+        r"availability.zone|\baz\b.{0,20}(fail|outage|loss)|host (failure|unreachable)|nic (error|flap)|packet "
+        r"loss", 0.45),
+    ("quota",
+        r"quota (exceeded|exhausted)|rate limit(ed)? by|account limit|throttlingexception|requests? limit "
+        r"exceeded", 0.35),
     ("clock", r"clock (skew|drift)|ntp", 0.4),
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class CodeChange:
-    """A change of code. `at` is its time, `deployed` when it reached a service (NaN if never seen), both Unix seconds."""
+    """A change of code. `at` is its time, `deployed` when it reached a service (NaN if never seen), both Unix
+    seconds."""
 
     id: str
     at: float
@@ -77,7 +89,8 @@ def outside(fault: Fault) -> tuple[float, str]:
 
 
 def suspects(changes: Sequence[CodeChange], fault: Fault) -> tuple[Suspect, ...]:
-    """Changes that could have done it, likeliest first. Those later than the onset, without a diff, or cosmetic are out."""
+    """Changes that could have done it, likeliest first. Those later than the onset, without a diff, or cosmetic are
+    out."""
     found = [s for c in changes if (s := _weigh(c, fault)) is not None]
     return tuple(sorted(found, key=lambda s: -s.score))
 

@@ -1,7 +1,7 @@
 """A database by its vital signs: which limit it ran into, what drove it there, and what it is not.
 
-The signs are those that a managed PostgreSQL shows (CPU, sessions, free storage, replica lag, I/O, write-ahead log) with
-the statements and waits behind its load, after the USE method (Gregg 2013: utilisation, saturation, errors of each
+The signs are those that a managed PostgreSQL shows (CPU, sessions, free storage, replica lag, I/O, write-ahead log)
+with the statements and waits behind its load, after the USE method (Gregg 2013: utilisation, saturation, errors of each
 resource). A limit counts only if it is still reached at the end: what healed is said to have healed.
 """
 
@@ -60,8 +60,8 @@ class Vitals:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """`category` as in incident taxonomies (resource_exhaustion, infrastructure, healthy, …); `limits` the limits that were
-    reached, the root first; `claims` sentences with their evidence source; `ruled_out` likewise."""
+    """`category` as in incident taxonomies (resource_exhaustion, infrastructure, healthy, …); `limits` the limits
+    that were reached, the root first; `claims` sentences with their evidence source; `ruled_out` likewise."""
 
     category: str
     limits: tuple[str, ...]
@@ -177,7 +177,8 @@ def _span(m: Measure, digits: str = "") -> str:
         "Count/Second": "per s",
     }.get(m.unit, m.unit)
     where = f" of {m.about}" if m.about else ""
-    return f"{m.name}{where} went from {number(float(m.v[0]), unit)} to {number(float(m.v[-1]), unit)} (lowest {number(float(m.v.min()), unit)}, highest {number(float(m.v.max()), unit)})"
+    first, last, low, high = (number(float(x), unit) for x in (m.v[0], m.v[-1], m.v.min(), m.v.max()))
+    return f"{m.name}{where} went from {first} to {last} (lowest {low}, highest {high})"
 
 
 def _exhausted(v: Vitals, reached: Sequence[str], recent: Sequence[Event]) -> Diagnosis:
@@ -238,7 +239,8 @@ def _root(v: Vitals, reached: Sequence[str]) -> tuple[str, str]:
         limit = "storage" if "storage" in reached else "cpu"
         return (
             limit,
-            f"maintenance work of the database itself: {upkeep.statement[:140]} causes checkpoint storms and saturates I/O (WAL writes, LWLock waits); the CPU rise is a symptom of it",
+            f"maintenance work of the database itself: {upkeep.statement[:140]} causes checkpoint storms "
+            f"and saturates I/O (WAL writes, LWLock waits); the CPU rise is a symptom of it",
         )
     if "storage" in reached and "cpu" in reached:
         pair = "; ".join(q.statement[:120] for q in _top(v)[:2])
@@ -304,7 +306,8 @@ def _infrastructure(v: Vitals, failover: list[Event], down: Sequence[Measure]) -
     phases = [name for name, p in _PHASES if re.search(p, said, re.IGNORECASE)]
     resumed = ". The workload resumed normally after it" if all(m.v[-1] > 0.6 * np.median(m.v) for m in down) else ""
     cause = (
-        f"an infrastructure event and no exhausted resource: {'Multi-AZ ' if 'multi-az' in said.lower() else ''}failover. "
+        f"an infrastructure event and no exhausted resource: "
+        f"{'Multi-AZ ' if 'multi-az' in said.lower() else ''}failover. "
         f"The events are the primary evidence source: {', '.join(phases)}{resumed}"
     )
     claims = [(said, failover[0].source), *((_span(m), m.source) for m in down[:4]), *_load(v)[:1]]
@@ -322,5 +325,8 @@ def _healthy(v: Vitals, recent: Sequence[Event]) -> Diagnosis:
         if healed
         else ""
     )
-    cause = f"no active failure: CPU, connections, storage and replication are within normal bounds, and no failure or error is in the events.{back}"
+    cause = (
+        "no active failure: CPU, connections, storage and replication are within normal bounds, "
+        f"and no failure or error is in the events.{back}"
+    )
     return Diagnosis("healthy", (), cause, tuple(claims), ())

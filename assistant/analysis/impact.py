@@ -1,8 +1,8 @@
 """What it costs: authorisations lost against the baseline, by scheme and region, and money at risk per currency.
 
-Counted from metrics, leaf by leaf, where first attempts can be told from retries: an order that was tried three times and
-then approved has lost nothing. A loss that is confined to some label values is counted there only. Currencies are never
-added.
+Counted from metrics, leaf by leaf, where first attempts can be told from retries: an order that was tried three times
+and then approved has lost nothing. A loss that is confined to some label values is counted there only. Currencies are
+never added.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from assistant.core.observations import Observations
 from assistant.core.time import Window
 
 FORMULA = (
-    "first attempts in the window x usual approvals per first attempt - approvals seen, per label set; first attempts are "
+    "first attempts in the window x usual approvals per first attempt - approvals seen, per label set; "
+    "first attempts are "
     "attempts less retries, and approvals of later tries count, so that orders approved later are netted"
 )
 PLAIN = "attempts in the window x usual approval rate - approvals seen, per label set; retries could not be told apart"

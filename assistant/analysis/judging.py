@@ -100,7 +100,8 @@ def _signal(j: _Judged, i: int, entity: str) -> Signal:
     now_bad = bool(moved and len(last) and (last[0] - median) * direction > max(3 * sigma, 0.3 * abs(seen - median)))
     onset = Instant(_earlier(j, i, at, direction)) if moved else None
     return Signal(
-        rows.evidence.id, rows.role, rows.what, entity, rows.labels[i], rows.unit, rows.bad, j.t, v, median, sigma, seen,
+        rows.evidence.id, rows.role, rows.what, entity, rows.labels[i], rows.unit, rows.bad, j.t, v, median, sigma,
+        seen,
         score, min(weight, 1.0), onset, moved, now_bad, int(np.isfinite(v).sum()),
     )  # fmt: skip
 
@@ -127,8 +128,8 @@ def _enough(j: _Judged, i: int, at: float) -> bool:
 
 
 def _earlier(j: _Judged, i: int, at: float, direction: float) -> float:
-    """The onset, looked for again from an earlier start where the series was outside already as the window began: a slow
-    climb reaches into the baseline, and a late alert brings its window late."""
+    """The onset, looked for again from an earlier start where the series was outside already as the window began: a
+    slow climb reaches into the baseline, and a late alert brings its window late."""
     if at - j.since > 120.0 or j.t[0] >= j.since:
         return at
     start = float(j.t[0] + EARLY * (j.since - j.t[0]))
@@ -153,6 +154,7 @@ def _expiry(j: _Judged, i: int, entity: str) -> Signal:
     now_bad = moved and bool(len(last) and last[0] <= 0)
     score, weight = (20.0, 1.0) if moved else (0.0, 0.0)
     return Signal(
-        rows.evidence.id, "expiry", rows.what, entity, rows.labels[i], "s", -1, t, v, float(j.typical.median[i]), 1.0, seen,
+        rows.evidence.id, "expiry", rows.what, entity, rows.labels[i], "s", -1, t, v, float(j.typical.median[i]), 1.0,
+        seen,
         score, weight, Instant(began) if moved else None, moved, now_bad, int(np.isfinite(v).sum()),
     )  # fmt: skip

@@ -39,12 +39,16 @@ COMPLAINT_KINDS: Mapping[str, str] = {
     "memory": "resource_exhausted", "crash": "crash_loop", "rate limit": "rate_limited", "crypto": "hsm_fault",
     "link": "network_link", "denied": "bad_config", "database": "database", "duplicate": "duplicates",
     "fallback": "fraud_model_fallback", "stale": "stale_data", "three_ds": "threeds_outage", "queue": "queue_backlog",
-    "clock": "clock_skew", "late": "settlement_late", "config": "bad_config", "format": "data_error", "code": "bad_deploy",
+    "clock": "clock_skew", "late": "settlement_late", "config": "bad_config", "format": "data_error",
+        "code": "bad_deploy",
 }  # fmt: skip
 _CHANGE_KINDS: Mapping[str, str] = {
-    "deploy": "bad_deploy", "deployment": "bad_deploy", "release": "bad_deploy", "rollout": "bad_deploy", "commit": "bad_deploy",
-    "config": "bad_config", "configuration": "bad_config", "flag": "bad_config", "feature_flag": "bad_config", "route": "bad_config",
-    "certificate": "certificate_expired", "cert": "certificate_expired", "maintenance": "maintenance", "model": "fraud_model_drift",
+    "deploy": "bad_deploy", "deployment": "bad_deploy", "release": "bad_deploy", "rollout": "bad_deploy",
+        "commit": "bad_deploy",
+    "config": "bad_config", "configuration": "bad_config", "flag": "bad_config", "feature_flag": "bad_config",
+        "route": "bad_config",
+    "certificate": "certificate_expired", "cert": "certificate_expired", "maintenance": "maintenance",
+        "model": "fraud_model_drift",
     "scaling": "resource_exhausted", "schema": "database", "migration": "database",
 }  # fmt: skip
 
@@ -90,8 +94,10 @@ def scoped_kind(role: str, s: Signal) -> str:
         "dns",
     }:
         return named
-    return {"issuer": "issuer_outage", "acquirer": "acquirer_outage", "scheme": "scheme_outage", "peer": "provider_outage",
-            "model": "fraud_model_drift", "queue": "queue_backlog", "version": "canary_regression"}.get(role, named)  # fmt: skip
+    return {"issuer": "issuer_outage", "acquirer": "acquirer_outage", "scheme": "scheme_outage",
+        "peer": "provider_outage",
+            "model": "fraud_model_drift", "queue": "queue_backlog", "version": "canary_regression"}.get(role,
+                named)  # fmt: skip
 
 
 def words_kind(text: str) -> str:

@@ -23,36 +23,59 @@ from assistant.core.observations import Observations
 from assistant.core.time import Instant
 
 _COMPLAINTS: tuple[tuple[str, str], ...] = (
-    ("certificate", r"x509|certificate.{0,60}(expired|not yet valid|invalid|verify)|cert(ificate)? (has )?expired|tls.{0,20}(handshake|alert)|handshake (fail|error)|ssl.{0,20}error"),
+    ("certificate",
+        r"x509|certificate.{0,60}(expired|not yet valid|invalid|verify)|cert(ificate)? (has )?expired|"
+        r"tls.{0,20}(handshake|alert)|handshake (fail|error)|ssl.{0,20}error"),
     ("dns", r"no such host|nxdomain|servfail|resolv(e|ing|ution)|getaddrinfo|unknownhost|dns"),
-    ("pool", r"pool.{0,30}(exhaust|timeout|full|timed out|wait|empty)|exhausted.{0,20}pool|too many (connections|clients)|connection slots|acquir\w* (a )?connection|connection is not available|max_connections"),
+    ("pool",
+        r"pool.{0,30}(exhaust|timeout|full|timed out|wait|empty)|exhausted.{0,20}pool|too many (connections|"
+        r"clients)|connection slots|acquir\w* (a )?connection|connection is not available|max_connections"),
     ("disk", r"no space left|enospc|disk.{0,20}full|disk quota"),
     ("memory", r"out ?of ?memory|oom[- ]?kill|cannot allocate memory|heap (space|exhaust)|memory limit"),
-    ("crash", r"panic|segfault|segmentation fault|crash ?loop|exited with|core dumped|killed by signal|back-?off restarting"),
+    ("crash",
+        r"panic|segfault|segmentation fault|crash ?loop|exited with|core dumped|killed by signal|back-?off "
+        r"restarting"),
     ("rate limit", r"\b429\b|rate.?limit|too many requests|throttl|quota exceeded|quota"),
     ("crypto", r"\bhsm\b|kcv|key block|pin block|cryptogra|key (check|mismatch|not found|version)|mac (verif|error)"),
-    ("link", r"link (is )?(down|lost)|sign.?(off|on) |echo test|network management|\b08[0-9]0\b|session (lost|closed by peer)|heartbeat (lost|missed)|socket closed"),
-    ("denied", r"unauthori[sz]ed|forbidden|permission denied|access denied|invalid (api ?)?(key|credential|token|signature)|\b40[13]\b|authentication failed|password authentication"),
-    ("database", r"deadlock|lock (wait|timeout)|read.?only (transaction|mode)|replica|replication|failover|sqlstate|database|statement timeout|slow query|too many rows|checkpoint"),
+    ("link",
+        r"link (is )?(down|lost)|sign.?(off|on) |echo test|network management|\b08[0-9]0\b|session (lost|"
+        r"closed by peer)|heartbeat (lost|missed)|socket closed"),
+    ("denied",
+        r"unauthori[sz]ed|forbidden|permission denied|access denied|invalid (api ?)?(key|credential|token|"
+        r"signature)|\b40[13]\b|authentication failed|password authentication"),
+    ("database",
+        r"deadlock|lock (wait|timeout)|read.?only (transaction|mode)|replica|replication|failover|sqlstate|"
+        r"database|statement timeout|slow query|too many rows|checkpoint"),
     ("duplicate", r"duplicate|already (processed|captured|posted|exists)|idempoten|double (charge|booking|capture)"),
     ("breaker", r"circuit.{0,12}(open|trip)|breaker (open|trip)"),
     ("fallback", r"fall(ing)? ?back|fallback|stand.?in|\bstip\b|degraded mode|default (decision|score)"),
     ("stale", r"stale|out ?dated|not (been )?(refreshed|updated)|too old|last update"),
     ("three_ds", r"\bacs\b|3ds|three-?ds|directory server|\bareq\b|\bares\b|challenge"),
-    ("refused", r"connection (was )?(refused|reset)|broken pipe|unreachable|no route to host|econnre(fused|set)|connect(ion)? (failed|error|aborted)|bad gateway"),
+    ("refused",
+        r"connection (was )?(refused|reset)|broken pipe|unreachable|no route to host|econnre(fused|set)|"
+        r"connect(ion)? (failed|error|aborted)|bad gateway"),
     ("timeout", r"time[d ]?.?out|deadline exceeded|no (answer|response|reply)|too late|took too long"),
-    ("format", r"format error|malformed|unmarshal|pars(e|ing)|schema|unexpected (token|field|value|end)|cannot (decode|deserialize)|invalid (field|length|message|format)|field \d+"),
-    ("code", r"nullpointer|npe\b|typeerror|keyerror|valueerror|attributeerror|undefined|index out of|nil pointer|illegal(state|argument)|assertion|unhandled|traceback|stack ?trace"),
-    ("config", r"config(uration)?|unknown (key|route|option|setting)|missing (env|setting|key|route)|feature flag|no route (for|found)|not configured"),
+    ("format",
+        r"format error|malformed|unmarshal|pars(e|ing)|schema|unexpected (token|field|value|end)|cannot "
+        r"(decode|deserialize)|invalid (field|length|message|format)|field \d+"),
+    ("code",
+        r"nullpointer|npe\b|typeerror|keyerror|valueerror|attributeerror|undefined|index out of|nil pointer|"
+        r"illegal(state|argument)|assertion|unhandled|traceback|stack ?trace"),
+    ("config",
+        r"config(uration)?|unknown (key|route|option|setting)|missing (env|setting|key|route)|feature flag|no "
+        r"route (for|found)|not configured"),
     ("queue", r"backlog|queue (is )?(full|depth|length)|consumer lag|lagging|rebalanc|dead.?letter"),
     ("clock", r"clock (skew|drift|offset)|ntp|time (skew|drift)|timestamp.{0,20}(future|past)"),
     ("retry", r"\bretr(y|ies|ying|ied)\b|re-?attempt|will try again|attempt <\*>"),
-    ("late", r"(settlement|clearing|file|batch|payout).{0,40}(late|missing|delayed|not (received|arrived)|overdue|overrun)"),
+    ("late",
+        r"(settlement|clearing|file|batch|payout).{0,40}(late|missing|delayed|not (received|arrived)|overdue|"
+        r"overrun)"),
 )  # fmt: skip
 _KINDS = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _COMPLAINTS)
 _SEVERE = re.compile(r"\b(error|err|fatal|panic|critical|crit|alert|emerg|exception|severe)\b", re.IGNORECASE)
 _WARN = re.compile(
-    r"\b(warn|warning|failed|failure|fail|timeout|timed|refused|denied|rejected|unavailable|unreachable|exhausted|expired)\b",
+    r"\b(warn|warning|failed|failure|fail|timeout|timed|refused|denied|rejected|unavailable|unreachable|"
+    r"exhausted|expired)\b",
     re.IGNORECASE,
 )
 _PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]{0,40})=(?:\"([^\"]{0,120})\"|([^\s,;\"]{1,120}))")
@@ -240,7 +263,8 @@ def _pattern(
     score = min(llr, 400.0) ** 0.5 * (1.0 + worst) * (1.3 if new else 1.0) * (1.2 if kind else 0.7)
     return Pattern(
         evidence, template[:300], service, Instant(float(times[0])), len(lines), float(expected), new,
-        lines[0].text.split("\n")[0][:300], kind, worst, float(score), Instant(_surge_start(times, expected, start, end)),
+        lines[0].text.split("\n")[0][:300], kind, worst, float(score), Instant(_surge_start(times, expected, start,
+            end)),
         _field_shares(lines), bool(end - times[-1] < max(180.0, 0.15 * (end - start))),
     )  # fmt: skip
 

@@ -22,7 +22,8 @@ SLACK = 1.0
 """CUSUM's allowance in sigmas: drifts smaller than this are not followed."""
 
 EARLIER = 0.25
-"""Series react late (rates and quantiles look back), never early: the first quarter of a cluster is nearest the truth."""
+"""Series react late (rates and quantiles look back), never early: the first quarter of a cluster is nearest the
+truth."""
 
 ALARM = 12.0
 """CUSUM's decision height in sigma-samples; four samples at four sigma pass it, ordinary noise does not."""
@@ -79,7 +80,8 @@ def consensus(at: Floats, weight: Floats, *, spread: float = 120.0) -> Onset | N
     """The onset on which most of the weight agrees: the heaviest cluster no wider than `spread` seconds.
 
     `at` (k,) onsets of single series (NaN ignored), `weight` (k,) how strongly each moved. The cluster's first
-    quarter is the onset; of clusters with similar weight (within 20 %) the earlier wins, because what follows is effect.
+    quarter is the onset; of clusters with similar weight (within 20 %) the earlier wins, because what follows is
+    effect.
     """
     keep = np.isfinite(at) & (weight > 0)
     at, weight = at[keep], weight[keep]

@@ -43,7 +43,8 @@ def alerted(seen: Observations, evidence: MetricEvidence) -> tuple[Rule, ...]:
 
 
 def alarms_above(seen: Observations, evidence: MetricEvidence) -> bool:
-    """Whether an alert fired because a plain rate of this counter was too high (no quotient, nothing but a comparison)."""
+    """Whether an alert fired because a plain rate of this counter was too high (no quotient, nothing but a
+    comparison)."""
     return any(
         (limit := limit_of(r)) is not None and limit.above and "/" not in r.expr and "offset" not in r.expr
         for r in alerted(seen, evidence)

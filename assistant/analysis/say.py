@@ -98,6 +98,7 @@ def impact_line(i: Impact) -> str:
     money = ", ".join(f"{value:.2f} {code}" for code, value in i.amounts.items())
     at_risk = f"; at risk {money}" if money else ""
     return (
-        f"{i.lost:.0f} authorisations lost of {i.attempts:.0f} attempts from {iso(i.window.start)} to {iso(i.window.end)}, "
+        f"{i.lost:.0f} authorisations lost of {i.attempts:.0f} attempts from {iso(i.window.start)} to "
+        f"{iso(i.window.end)}, "
         f"approval rate {number(i.usual_rate, 'ratio')} -> {number(i.seen_rate, 'ratio')}{at_risk}"
     )

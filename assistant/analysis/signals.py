@@ -80,9 +80,9 @@ class Rows:
     least: float = 0.15
     events: Floats | None = None
     few: float = 8.0
-    """The smallest step that matters, as a share of the usual value (of 1 for ratios); `events` (n, T) are the events per second that
-    the values count or share out, None where they count nothing; a change must be `few` events at least,
-    because fewer are chance."""
+    """The smallest step that matters, as a share of the usual value (of 1 for ratios); `events` (n, T) are the events
+    per second that the values count or share out, None where they count nothing; a change must be `few` events at
+    least, because fewer are chance."""
 
 
 def selected(query: Query) -> str:
@@ -136,8 +136,8 @@ def bad_outcome(label: str, value: str) -> bool:
 
 
 def rows_of(evidence: MetricEvidence, role: str, covered: Bools | None = None) -> list[Rows]:
-    """The rows of one answer, as its role wants them read. `covered` (T,) says when the server had samples of anything: a
-    counter without a sample then had not counted yet."""
+    """The rows of one answer, as its role wants them read. `covered` (T,) says when the server had samples of
+    anything: a counter without a sample then had not counted yet."""
     grid, labels = grid_of(evidence), tuple(s.labels for s in evidence.series)
     if not labels:
         return []
@@ -175,7 +175,8 @@ def rows_of(evidence: MetricEvidence, role: str, covered: Bools | None = None) -
     floors = {
         "requests": (0.08, 0.02, 0.3), "flow": (0.08, 0.02, 0.4), "gauge": (0.08, 0.0, 0.4), "amount": (0.1, 0.0, 0.4),
         "errors": (0.1, 0.02, 0.5), "retries": (0.1, 0.02, 0.5), "latency": (0.1, 0.0, 0.5), "queue": (0.15, 2.0, 0.5),
-        "saturation": (0.05, 0.0, 0.2), "up": (0.0, 0.05, 0.3), "score": (0.03, 0.0, 0.1), "restarts": (0.0, 0.001, 0.5),
+        "saturation": (0.05, 0.0, 0.2), "up": (0.0, 0.05, 0.3), "score": (0.03, 0.0, 0.1), "restarts": (0.0, 0.001,
+            0.5),
     }  # fmt: skip
     floor, absolute, least = floors.get(kind, (0.08, 0.01, 0.4))
     return [Rows(evidence, role, evidence.about, evidence.unit, labels, grid, bad, floor, absolute, least, counts)]
@@ -230,6 +231,7 @@ def _shares(
         0.1, 0.01, 0.02, part,
     )  # fmt: skip
     volume = Rows(
-        evidence, "requests", f"volume of {evidence.about}", "per s", tuple(names), Grid(grid.t, whole), 0, 0.08, 0.02, 0.3, whole,
+        evidence, "requests", f"volume of {evidence.about}", "per s", tuple(names), Grid(grid.t, whole), 0, 0.08, 0.02,
+            0.3, whole,
     )  # fmt: skip
     return [share_rows, volume] if failing.any() else [volume]

@@ -1,9 +1,9 @@
 """Where a failure began and how it spread.
 
-Failures travel against the calls: who waits on a slow callee slows down. A shared thing (a cache, a broker, a node) is a
-dependency like any callee, though no call edge names it. The origin is the one that moved, whose own dependencies are
-healthy or moved later, and on which most of what moved depends, directly or not. The one exception is load: a caller that
-floods a callee moved before it, and by its traffic.
+Failures travel against the calls: who waits on a slow callee slows down. A shared thing (a cache, a broker, a node)
+is a dependency like any callee, though no call edge names it. The origin is the one that moved, whose own
+dependencies are healthy or moved later, and on which most of what moved depends, directly or not. The one exception
+is load: a caller that floods a callee moved before it, and by its traffic.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the alerts themselves prove: their own thresholds over their own series, and the labels they fired for.
 
-An age, a certificate or a slow climb passes its threshold without any step that a change point would see. Where a rule is
-one comparison over gauges, the comparison is made on the samples here, and the crossing is the signal.
+An age, a certificate or a slow climb passes its threshold without any step that a change point would see. Where a
+rule is one comparison over gauges, the comparison is made on the samples here, and the crossing is the signal.
 """
 
 from __future__ import annotations

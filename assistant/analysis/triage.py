@@ -1,10 +1,11 @@
 """Which alerts deserve a person: noise told from incidents by what happened after they fired.
 
-An alert counts as real by its consequences (a log signature that surges, a measure that stays outside or climbs on after
-it "resolved") and as noise by its habits (it flaps, heals in seconds, is expected churn of a rollout or a maintenance
-that it is inside of). Severity labels weigh little: they are set once and not for this moment. Of alerts that share one
-signature the root pages and the others are its symptoms; what somebody works on already is left to them. Where the
-evidence is thin and the severity high, it pages: waking somebody for nothing costs less than the opposite.
+An alert counts as real by its consequences (a log signature that surges, a measure that stays outside or climbs on
+after it "resolved") and as noise by its habits (it flaps, heals in seconds, is expected churn of a rollout or a
+maintenance that it is inside of). Severity labels weigh little: they are set once and not for this moment. Of alerts
+that share one signature the root pages and the others are its symptoms; what somebody works on already is left to
+them. Where the evidence is thin and the severity high, it pages: waking somebody for nothing costs less than the
+opposite.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ PAGES_AT = 0.5
 class Fired:
     """One alert that fired. Times in Unix seconds, `resolved_after` in seconds or None; `rank` 1 is the worst severity.
 
-    `signature` is the log signature it belongs to, with its rise over the baseline in per cent (NaN unknown) and whether
-    it is a complaint. `t` and `v` are samples of its own measure around it, possibly none.
+    `signature` is the log signature it belongs to, with its rise over the baseline in per cent (NaN unknown) and
+    whether it is a complaint. `t` and `v` are samples of its own measure around it, possibly none.
     """
 
     id: str
@@ -148,7 +149,8 @@ def _is_owned(f: Fired, owned: Sequence[Owned]) -> bool:
 
 
 def _symptoms(kept: Sequence[Fired]) -> dict[str, str]:
-    """Alerts that share a signature with their root: id to the root's id. Worst severities are never taken for symptoms."""
+    """Alerts that share a signature with their root: id to the root's id. Worst severities are never taken for
+    symptoms."""
     groups: dict[str, list[Fired]] = defaultdict(list)
     for f in kept:
         if f.signature_id:

@@ -1,4 +1,5 @@
-"""Scenario folders of the edgedelta benches (root cause, blast radius, noise) as values. Names of folders mean nothing."""
+"""Scenario folders of the edgedelta benches (root cause, blast radius, noise) as values. Names of folders mean
+nothing."""
 
 from __future__ import annotations
 

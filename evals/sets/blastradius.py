@@ -51,7 +51,8 @@ def onset_of(track: Track) -> float | None:
 
 
 def moved_of(case: Scenario) -> dict[str, Moved]:
-    """Nodes that moved: by their metrics, else (where they have none) by complaints as loud as a tenth of the loudest."""
+    """Nodes that moved: by their metrics, else (where they have none) by complaints as loud as a tenth of the
+    loudest."""
     onsets: dict[str, float] = {}
     loads: dict[str, float] = {}
     measured = {t.service for t in case.tracks}
@@ -128,7 +129,8 @@ def named_of(case: Scenario, nodes: list[str]) -> dict[str, float]:
 
 
 def score(predictions: list[Mapping[str, Any]], data: Path) -> dict[str, Any]:
-    """0 for a wrong origin or a reversed edge, else 0.5 + 0.5 x edge recall; passed where recall reaches the case's bar."""
+    """0 for a wrong origin or a reversed edge, else 0.5 + 0.5 x edge recall; passed where recall reaches the case's
+    bar."""
     rows = []
     for p in predictions:
         path = data / "ground_truth" / f"{p['case']}.json"

@@ -38,11 +38,13 @@ def fired_of(case: Scenario) -> list[Fired]:
         resolved = p.get("auto_resolved_after_s")
         out.append(Fired(
             id=str(p["id"]), service=str(p.get("service", "")), metric=str(p.get("metric", "")),
-            rank=_rank(str(p.get("severity", ""))), at=at, value=_number(p.get("value")), threshold=_number(p.get("threshold")),
+            rank=_rank(str(p.get("severity", ""))), at=at, value=_number(p.get("value")),
+                threshold=_number(p.get("threshold")),
             times_last_hour=int(p.get("fired_count_last_1h") or 0),
             resolved_after=float(resolved) if resolved is not None else None,
             signature_id=str(p.get("related_pattern") or ""), signature=str(signature.get("signature", "")),
-            rise=_number(signature.get("delta_vs_baseline_pct")), complaint=None if sentiment is None else sentiment == "negative",
+            rise=_number(signature.get("delta_vs_baseline_pct")),
+                complaint=None if sentiment is None else sentiment == "negative",
             t=track.t if track else np.array([]), v=track.v if track else np.array([]),
             churn=bool(p.get("recent_deploy")) or _in_maintenance(case, str(p.get("service", "")), at),
         ))  # fmt: skip
@@ -101,7 +103,8 @@ def score(predictions: list[Mapping[str, Any]], data: Path) -> dict[str, Any]:
         "set": "noise",
         "cases": rows,
         "figures": {
-            "graded": float(np.mean(graded)) if n else 0.0, "must_page_suppressed": sum(len(r["must_page_suppressed"]) for r in rows),
+            "graded": float(np.mean(graded)) if n else 0.0,
+            "must_page_suppressed": sum(len(r["must_page_suppressed"]) for r in rows),
             "count": n, "interval": _spread(graded), "f1": float(np.mean([r["f1"] for r in rows])) if n else 0.0,
         },
         "floors": FLOORS,

@@ -150,7 +150,9 @@ def _common(case: Scenario) -> frozenset[str]:
     }
     services = {x for t in case.tracks for x in w.words(t.service)}
     generic = w.word_set(
-        "error errors return string func type service services handler request response value context failed http status code true false null none this const import from with that package main data count total rate name time"
+        "error errors return string func type service services handler request response value context "
+        "failed http status code true false null none this const import from with that package main data "
+        "count total rate name time"
     )
     return frozenset(
         {x for x, n in counted.items() if n >= max(3, len(case.commits) // 6)} | quiet | services | generic
