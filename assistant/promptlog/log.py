@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TypeVar
 
 from assistant.errors import LogInconsistent, LogKeyMissing, PromptLogError, UsageError
@@ -27,6 +28,7 @@ from assistant.promptlog.record import (
     Record,
     RecordId,
     Stamp,
+    Value,
     format_leaf,
     format_time,
     parse_leaf,
@@ -58,6 +60,9 @@ def new_id(prefix: str) -> RecordId:
     return RecordId(f"{prefix}_{secrets.token_bytes(9).hex().translate(_HEX_TO_LETTERS)}")
 
 
+NO_STANDING: Mapping[str, Value] = MappingProxyType({})
+
+
 def pseudonym(address: Address) -> str:
     """What stands for a person in a leaf: the address of the identity blob, in letters."""
     return "person-" + address[:16].translate(_HEX_TO_LETTERS)
@@ -76,13 +81,16 @@ class Log:
         clock: Callable[[], datetime] = utc_now,
         clock_source: str = "system",
         segments: SegmentReader = no_segments,
+        standing: Mapping[str, Value] = NO_STANDING,
     ) -> None:
+        """`standing` facts stand in every record that does not say them itself: the release, the redaction policy."""
         self.store, self.keys, self.origin = store, keys, origin
         self.clock = clock
         self.run = new_id("run")
         self._last_look = last_look
         self._clock_source = clock_source
         self._segments = segments
+        self._standing = standing
         self._closing: Entry | None = None
         self._closed = False
         store.claim_run(self.run)
@@ -118,6 +126,7 @@ class Log:
         return self._writer.failure
 
     def _prepared(self, entry: Entry) -> Pending:
+        entry = replace(entry, facts={**self._standing, **entry.facts})
         key = self.keys.active_body
         contents = dict(entry.bodies)
         for content in contents.values():

@@ -7,7 +7,7 @@ without an answer is closed by `llm.unknown_outcome`: whether its bytes left is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,8 +16,8 @@ from assistant.errors import LogInconsistent
 from assistant.promptlog.checkpoint import open_checkpoint
 from assistant.promptlog.chores import DAY, Chore, Chores
 from assistant.promptlog.keys import Keys, load_keys
-from assistant.promptlog.log import LastLook, Log, SegmentReader, no_segments, utc_now
-from assistant.promptlog.places import newest, place_of, read_notes
+from assistant.promptlog.log import NO_STANDING, LastLook, Log, SegmentReader, no_segments, utc_now
+from assistant.promptlog.places import newest, newest_in_drop, place_of, read_notes
 from assistant.promptlog.publish import Alarm, Publisher, no_alarm
 from assistant.promptlog.record import Entry, Event, Outcome, Value
 from assistant.promptlog.retention import MONTH, Segments, archive, expire_bodies
@@ -37,6 +37,7 @@ def open_log(
     segments: SegmentReader = no_segments,
     service: str = "",
     check: bool = True,
+    standing: Mapping[str, Value] = NO_STANDING,
 ) -> Log:
     """Open (or begin) the log in a folder or at a `postgresql://` URL.
 
@@ -50,7 +51,9 @@ def open_log(
     store = open_store(url_or_dir)
     log: Log | None = None
     try:
-        log = Log(store, keys=keys, last_look=last_look, origin=origin, clock=clock, segments=segments)
+        log = Log(
+            store, keys=keys, last_look=last_look, origin=origin, clock=clock, segments=segments, standing=standing
+        )
         if check:
             check_start(log, outside)
         if service:
@@ -136,6 +139,7 @@ def open_configured(
     service: str = "payops",
     clock: Callable[[], datetime] = utc_now,
     check: bool = True,
+    standing: Mapping[str, Value] = NO_STANDING,
 ) -> Log:
     """The log of these settings. A log that exists never gets new default keys: a missing one is named instead."""
     log = settings.log
@@ -149,6 +153,7 @@ def open_configured(
         segments=Segments(cold_directory(settings)),
         service=service,
         check=check,
+        standing=standing,
     )
 
 
@@ -182,9 +187,14 @@ def key_place(file: str, command: str) -> str:
 
 
 def outside_notes(settings: LogSettings) -> tuple[str, ...]:
-    """The newest checkpoint of `[log] outside_checkpoint` (a file, or a drop's folder), if one is set."""
+    """The newest checkpoint of `[log] outside_checkpoint` (a file, or a drop's folder); without one, the newest of each
+    drop in `[log] checkpoints` that can be read here and holds one of this log.
+    """
     path = settings.log.outside_checkpoint
-    return (newest(read_notes(Path(path))),) if path else ()
+    if path:
+        return (newest(read_notes(Path(path))),)
+    drops = (Path(text) for text in settings.log.checkpoints if "://" not in text)
+    return tuple(note for drop in drops for note in newest_in_drop(drop, origin=settings.log.origin))
 
 
 def configured_publisher(settings: LogSettings, log: Log, *, alarm: Alarm = no_alarm) -> Publisher:

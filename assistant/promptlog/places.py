@@ -187,6 +187,20 @@ def read_notes(path: Path) -> tuple[str, ...]:
         raise PromptLogError(f"the checkpoint {path} cannot be read ({type(fault).__name__})") from None
 
 
+def newest_in_drop(folder: Path, *, origin: str) -> tuple[str, ...]:
+    """The newest note of this log in a drop: none where we may only add to it, or where there is none yet."""
+    try:
+        files = sorted(folder.glob("checkpoints-*.txt"))
+        text = files[-1].read_text("utf-8") if files else ""
+    except (OSError, UnicodeDecodeError):
+        return ()
+    try:
+        notes = tuple(n for n in notes_in(text) if parse_checkpoint(n).origin == origin) if text else ()
+    except LogInconsistent:
+        raise LogInconsistent(f"{files[-1]} holds a damaged checkpoint", mend="see who wrote there") from None
+    return (newest(notes),) if notes else ()
+
+
 def newest(notes: tuple[str, ...]) -> str:
     """The note that covers most, the later one of equals. (Signatures are checked by who uses it.)"""
     return max(reversed(notes), key=lambda note: parse_checkpoint(note).size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import stat
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from assistant.promptlog.keys import (
     parse_signing_key,
 )
 from assistant.promptlog.open import open_configured, open_log
+from assistant.promptlog.places import Drop
 from assistant.promptlog.record import Event, Gone, GoneReason, Outcome
 from assistant.promptlog.rotate import rotate_body, rotate_signing
 from assistant.settings import Log as LogTable
@@ -233,6 +235,25 @@ def test_the_configured_outside_checkpoint_is_held_against_the_log(tmp_path: Pat
         configured(tmp_path / "b", outside_checkpoint=str(tmp_path / "kept"))
     with pytest.raises(PromptLogError, match="cannot be read"):
         configured(tmp_path / "a", outside_checkpoint=str(tmp_path / "missing"))
+
+
+def test_a_drop_that_can_be_read_is_held_against_the_log_too(tmp_path: Path) -> None:
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    places = (str(drop), str(tmp_path / "unreadable"), "syslog://127.0.0.1:9")
+    log = configured(tmp_path / "a", checkpoints=places)
+    Drop(drop).put(log.checkpoint(), now=log.clock())  # type: ignore[attr-defined]
+    other = MemoryLog(origin="payops.example/other")
+    Drop(drop).put(other.checkpoint(), now=other.clock())
+    other.close()
+    log.close()  # type: ignore[attr-defined]
+    configured(tmp_path / "a", checkpoints=places).close()  # type: ignore[attr-defined]
+    shutil.copytree(tmp_path / "a" / "keys", tmp_path / "b" / "keys")
+    with pytest.raises(LogInconsistent, match="holds 0 records, a checkpoint covers 1"):
+        configured(tmp_path / "b", checkpoints=places)
+    (drop / "checkpoints-9999-01-01.txt").write_text("torn")
+    with pytest.raises(LogInconsistent, match="damaged checkpoint"):
+        configured(tmp_path / "a", checkpoints=places)
 
 
 def test_a_file_that_is_no_log_is_one_line(tmp_path: Path) -> None:

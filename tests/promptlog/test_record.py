@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.errors import LogInconsistent, PromptLogError
@@ -53,6 +53,7 @@ def leaf_of(made: Entry) -> bytes:
     return format_leaf(made, STAMP)
 
 
+@settings(deadline=None)
 @given(facts=st.dictionaries(NAMES, VALUES, max_size=6), incident=st.none() | WORDS, outcome=st.sampled_from(Outcome))
 def test_every_leaf_reads_back_as_what_was_written(
     facts: dict[str, object], incident: str | None, outcome: Outcome

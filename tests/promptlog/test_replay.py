@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.errors import LogInconsistent
@@ -59,6 +59,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     value=JSON,
     parts=st.dictionaries(st.text("abc", min_size=1), st.text(min_size=8), max_size=3),
