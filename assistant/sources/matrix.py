@@ -55,8 +55,8 @@ def _metric(item: Mapping[str, Any]) -> dict[str, str]:
 
 def _samples(values: Any) -> tuple[Floats, Floats]:
     try:
-        pairs = np.array(values, dtype=object).reshape(-1, 2)
-        return pairs[:, 0].astype(np.float64), pairs[:, 1].astype(np.float64)
+        times, texts = zip(*values, strict=True)
+        return np.array(times, dtype=np.float64), np.array(list(map(float, texts)), dtype=np.float64)
     except (TypeError, ValueError):
         raise _malformed() from None
 

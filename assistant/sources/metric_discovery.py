@@ -35,9 +35,9 @@ _OTHERS = re.compile(r"(go|process|prometheus|promhttp|node|kube|container|machi
 Catalogue = Callable[[Door], tuple[MetricInfo, ...]]
 
 
-def discovered(server: Prometheus, window: Window) -> tuple[Catalogue, int]:
-    """The catalogue (given a door, so that nothing raw is kept), and how many names were not looked into.
-    Raises SourceError."""
+def discovered(server: Prometheus, window: Window) -> tuple[Catalogue, Mapping[str, int], int]:
+    """The catalogue (given a door, so that nothing raw is kept), series by metric, and how many names were not looked
+    into. Raises SourceError."""
     span = {"start": f"{window.start:.3f}", "end": f"{window.end:.3f}"}
     names = _strings(server.data("/api/v1/label/__name__/values", span))
     metadata = _metadata(server)
@@ -55,7 +55,7 @@ def discovered(server: Prometheus, window: Window) -> tuple[Catalogue, int]:
         few = catalogue_of((labels for part in found for labels in part), metadata, door)
         return tuple(sorted((*told, *few), key=lambda m: m.name))
 
-    return catalogue, max(0, len(wanted) - MAX_METRICS)
+    return catalogue, sizes, max(0, len(wanted) - MAX_METRICS)
 
 
 def in_order(names: Sequence[str], ruled: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ rest counted. Warnings of the server become notices: an answer of a part of the 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -58,7 +59,9 @@ class Prometheus:
         self._door = Door(SOURCE, redactor)
         self._budget = budget
         self._notices: dict[str, None] = {}
-        self._counted: dict[str, float] = {}
+        self._counted: dict[tuple[str, Window], float] = {}
+        self._turns: dict[tuple[str, Window], threading.Lock] = {}
+        self._lock = threading.Lock()
 
     @classmethod
     def from_settings(cls, endpoint: Endpoint, *, redactor: Redactor) -> Prometheus:
@@ -111,7 +114,8 @@ class Prometheus:
 
     def catalogue(self, window: Window) -> tuple[MetricInfo, ...]:
         """Of the metrics worth asking about: those in alerting rules and those that speak of payments come first."""
-        found, left_out = discovered(self, window)
+        found, sizes, left_out = discovered(self, window)
+        self._counted |= {(name, window): float(size) for name, size in sizes.items()}
         if left_out:
             self._notices[f"{left_out} metrics were not looked into; those in rules and of payments came first"] = None
         return found(self._door)
@@ -161,11 +165,15 @@ class Prometheus:
         return sum(self.side_by_side([lambda s=s: self._size(render(s), window) for s in selects]))  # type: ignore[misc]
 
     def _size(self, promql: str, window: Window) -> float:
-        """The most series the expression has at one of five moments of the window, its end included."""
-        key = f"{promql} {window}"
-        if key not in self._counted:
-            self._counted[key] = max((size for _, size in self.sizes(f"count({promql})", window)), default=0.0)
-        return self._counted[key]
+        """The most series the expression has at one of five moments of the window. Counted once an incident, also when
+        several ask at the same time; whole metrics were counted by discovery."""
+        with self._lock:
+            turn = self._turns.setdefault((promql, window), threading.Lock())
+        with turn:
+            if (promql, window) not in self._counted:
+                found = self.sizes(f"count({promql})", window)
+                self._counted[promql, window] = max((size for _, size in found), default=0.0)
+            return self._counted[promql, window]
 
     def _top(
         self, query: TopK, window: Window, step: float
