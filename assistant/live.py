@@ -12,12 +12,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assistant.core.alert import Alert
 from assistant.core.note import Note
@@ -28,20 +29,42 @@ from assistant.incidents import Spans
 from assistant.settings import Secret, Settings, quiet_telemetry
 from redaction import Redactor
 
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+    from assistant.promptlog.publish import Publisher
+    from assistant.web.listener import Listener
+    from assistant.web.webhook import Webhook
+    from assistant.workflow.loops import Task
+    from assistant.workflow.outbox import Carrier
+    from assistant.workflow.service import Service
+
 _LOG = logging.getLogger("payops.live")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-@dataclass(slots=True)
-class Extras:
-    """What other rooms add: outlets, routes of the console and of the machines' listener, tasks. `console` gets the
-    live service and returns Starlette routes.
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Another room that takes part in `serve` (Slack, the console). Each function is given the `Live` service.
+
+    `carriers` are outlets behind the outbox and are made before the service (use `house`, `settings`, `metrics` of
+    what is given); `console_routes` go to the people's listener, `webhook_routes` to the machines'; `start` and
+    `stop` come after and before everything else; `health` names what is wrong, "" is well.
     """
 
-    carriers: list[Any] = field(default_factory=list)
-    tasks: list[Any] = field(default_factory=list)
-    console_routes: list[Any] = field(default_factory=list)
-    webhook_routes: list[Any] = field(default_factory=list)
+    name: str
+    carriers: Callable[[Live], Sequence[Carrier]] = lambda live: ()
+    tasks: Callable[[Live], Sequence[Task]] = lambda live: ()
+    console_routes: Callable[[Live], Sequence[BaseRoute]] = lambda live: ()
+    webhook_routes: Callable[[Live], Sequence[BaseRoute]] = lambda live: ()
+    start: Callable[[Live], None] = lambda live: None
+    stop: Callable[[Live], None] = lambda live: None
+    health: Callable[[Live], str] = lambda live: ""
+
+
+def guests(settings: Settings) -> tuple[Guest, ...]:
+    """The rooms that these settings ask for. A room adds itself here, imported where it is used."""
+    return ()
 
 
 class Live:
@@ -50,11 +73,12 @@ class Live:
     """
 
     def __init__(
-        self, settings: Settings, *, notes: Path, terminal: bool = False, extras: Extras | None = None
+        self, settings: Settings, *, notes: Path, terminal: bool = False, guests: Sequence[Guest] = ()
     ) -> None:
         from assistant.sources.live import Servers
         from assistant.telemetry.logs import configure
         from assistant.telemetry.metrics import new_metrics
+        from assistant.workflow.service import hold
         from redaction import FinalScanner
 
         quiet_telemetry()
@@ -62,27 +86,29 @@ class Live:
         self._token = webhook_token(settings)
         self._log_handler = configure(scanner=FinalScanner())
         self.metrics = new_metrics()
-        self._extras = extras or Extras()
+        self._guests = tuple(guests)
         self._stop = threading.Event()
         self._guard = threading.Lock()
         self._servers = Servers(settings)
+        # Before the prompt log is opened: a second process must not write "log.open" into the first one's log.
+        self._held = None if database_url(settings) else hold(settings.state)
         self.house = self._built()
-        self._publisher = self._published(self.house)
-        self.service = self._service(notes, terminal)
-        self.webhook = self._webhook()
-        self.webhook_listener, self.console_listener = self._listeners()
+        with self._closing_on_error():
+            self._publisher = self._published(self.house)
+            self.service = self._service(notes, terminal)
+            self.webhook = self._webhook()
+            self.webhook_listener, self.console_listener = self._listeners()
 
     def start(self) -> None:
         """Raises PayopsError with the mend; nothing runs then."""
-        try:
+        with self._closing_on_error():
             self._investigator.warm()
             self.service.start()
-        except PayopsError:
-            self.house.promptlog.close()
-            raise
         self._publisher.start()
         self.webhook_listener.start()
         self.console_listener.start()
+        for guest in self._guests:
+            guest.start(self)
         _LOG.info(
             "serving",
             extra={
@@ -109,6 +135,8 @@ class Live:
     def stop(self, *, drain_s: float = 25.0) -> None:
         """No more webhooks, what runs ends, what is written is shown, the log is closed. In this order."""
         _LOG.info("draining")
+        for guest in reversed(self._guests):
+            guest.stop(self)
         self.service.engine.draining.set()
         self.webhook_listener.stop()
         drained = self.service.stop(timeout_s=drain_s)
@@ -122,6 +150,7 @@ class Live:
             **self.service.health(),
             "webhook": self.webhook_listener.health(),
             "checkpoints": self._checkpoint_health(),
+            **{guest.name: guest.health(self) for guest in self._guests},
         }
 
     def _checkpoint_health(self) -> str:
@@ -173,7 +202,7 @@ class Live:
 
         return build(self.settings, sources, actor="serve")
 
-    def _service(self, notes: Path, terminal: bool) -> Any:
+    def _service(self, notes: Path, terminal: bool) -> Service:
         from assistant.notebook.database import open_database
         from assistant.workflow.investigator import HouseInvestigator
         from assistant.workflow.service import Service, Wiring
@@ -190,23 +219,33 @@ class Live:
                 investigator=self._investigator,
                 clock=self.house.clock,
                 metrics=self.metrics,
-                carriers=(*outlets(notes, terminal), *self._extras.carriers),
+                carriers=(*outlets(notes, terminal), *(c for g in self._guests for c in g.carriers(self))),
                 tasks=self._tasks(),
                 log_failure=self.log_failure,
                 heal_log=self.renew,
+                held=True,
             )
         )
 
-    def _tasks(self) -> tuple[Any, ...]:
+    @contextmanager
+    def _closing_on_error(self) -> Iterator[None]:
+        """What could not be started closes the log in good order."""
+        try:
+            yield
+        except PayopsError:
+            self.house.promptlog.close()
+            raise
+
+    def _tasks(self) -> tuple[Task, ...]:
         from assistant.workflow.loops import Task
 
         return (
             Task("promptlog-renewal", 5.0, self.renew),
             Task("denied-webhooks", 60.0, self._record_denied),
-            *self._extras.tasks,
+            *(task for g in self._guests for task in g.tasks(self)),
         )
 
-    def _webhook(self) -> Any:
+    def _webhook(self) -> Webhook:
         from assistant.web.webhook import Webhook
 
         return Webhook(
@@ -218,21 +257,25 @@ class Live:
             draining=self.service.engine.draining.is_set,
         )
 
-    def _listeners(self) -> tuple[Any, Any]:
+    def _listeners(self) -> tuple[Listener, Listener]:
         from assistant.web.app import console_app, webhook_app
         from assistant.web.listener import Listener
 
         web = self.settings.web
         machines = webhook_app(
-            self.webhook, health=self.health, metrics=self.metrics, extra_routes=self._extras.webhook_routes
+            self.webhook,
+            health=self.health,
+            metrics=self.metrics,
+            extra_routes=[route for g in self._guests for route in g.webhook_routes(self)],
         )
-        people = console_app(self, self._extras.console_routes, health=self.health)
+        routes = [route for g in self._guests for route in g.console_routes(self)]
+        people = console_app(self, routes, health=self.health)
         return (
             Listener(machines, host=web.webhook_host, port=web.webhook_port, name="webhook"),
             Listener(people, host=web.console_host, port=web.console_port, name="console"),
         )
 
-    def _published(self, house: House) -> Any:
+    def _published(self, house: House) -> Publisher:
         from assistant.promptlog.places import place_of
         from assistant.promptlog.publish import Publisher
 
@@ -259,7 +302,7 @@ class Live:
             )
 
 
-def outlets(notes: Path, terminal: bool) -> tuple[Any, ...]:
+def outlets(notes: Path, terminal: bool) -> tuple[Carrier, ...]:
     """The file outlet, and the terminal if it is wanted."""
     from assistant.outlets.file import FileOutlet
     from assistant.outlets.terminal import TerminalOutlet

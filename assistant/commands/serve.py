@@ -22,10 +22,10 @@ def serve(
 ) -> None:
     """Run beside a team's stack: Alertmanager's webhook in, notes out. Stops in good order on SIGTERM."""
     with one_line():
-        from assistant.live import Live
+        from assistant.live import Live, guests
 
         settings = _settings(config, state)
-        live = Live(settings, notes=notes or settings.state / "notes", terminal=terminal)
+        live = Live(settings, notes=notes or settings.state / "notes", terminal=terminal, guests=guests(settings))
         live.start()
         live.run_until_told(drain_s=drain)
 

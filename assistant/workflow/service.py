@@ -23,8 +23,10 @@ from assistant.notebook.notes import NoteBook
 from assistant.ports import Clock, PromptLog
 from assistant.promptlog.record import Entry, Event
 from assistant.settings import Workflow
-from assistant.telemetry.metrics import Metrics
+from assistant.telemetry.metrics import Metrics, count_note
 from assistant.workflow import SHAPE
+from assistant.workflow.claims import TABLES as CLAIM_TABLES
+from assistant.workflow.claims import Claims
 from assistant.workflow.engine import Engine
 from assistant.workflow.incidents import TABLES as INCIDENT_TABLES
 from assistant.workflow.incidents import IncidentBook
@@ -41,7 +43,7 @@ from assistant.workflow.switch import TABLES as SWITCH_TABLES
 from assistant.workflow.switch import Switch
 from redaction import FinalScanner
 
-ALL_TABLES = (NOTE_TABLES, INCIDENT_TABLES, ROUND_TABLES, REPLICA_TABLES, OUTBOX_TABLES, SWITCH_TABLES)
+ALL_TABLES = (NOTE_TABLES, INCIDENT_TABLES, ROUND_TABLES, REPLICA_TABLES, OUTBOX_TABLES, SWITCH_TABLES, CLAIM_TABLES)
 
 _LOG = logging.getLogger("payops.workflow")
 
@@ -50,7 +52,7 @@ _LOG = logging.getLogger("payops.workflow")
 class Wiring:
     """What a service is made of; `state` is where SQLite files and the lock are. `apart_s`: seconds between two
     rounds of one incident; `looks`: seconds after which an open incident is looked at again though its alerts did not
-    change.
+    change; `held`: the caller holds the state directory already.
     """
 
     database: Database
@@ -68,6 +70,7 @@ class Wiring:
     looks: Sequence[float] = (120.0, 600.0)
     log_failure: Callable[[], str] = lambda: ""
     heal_log: Callable[[], None] = lambda: None
+    held: bool = False
 
 
 class Service:
@@ -87,6 +90,7 @@ class Service:
         self.notes = NoteBook(w.database, scanner=w.scanner)
         self.outbox = Outbox(w.database, scanner=w.scanner, me=self.me)
         self.switch = Switch(w.database)
+        self.claims = Claims(w.database, me=self.me)
         self.rounds = Rounds(w.database, me=self.me, shape=SHAPE, looks=w.looks)
         self._work = Work(self._parts())
         self.engine = Engine(self._work, me=self.me, concurrency=w.settings.concurrency, apart_s=w.apart_s)
@@ -97,7 +101,7 @@ class Service:
     def start(self) -> None:
         """Raises WorkflowError (Away, Damaged, or a state directory in use); nothing runs then."""
         w = self._w
-        self._lock = None if w.database.shared else hold(w.state)
+        self._lock = None if w.database.shared or w.held else hold(w.state)
         try:
             w.database.prepare(*ALL_TABLES)
             roll = self.replicas.beat()
@@ -249,6 +253,7 @@ class Service:
     def _free_the_dead(self, roll: Roll) -> None:
         dead = frozenset(r.owner for r in self.rounds.unfinished()) - roll.alive
         self.outbox.abandon_all_but(roll.alive)
+        self.claims.free_all_but(roll.alive)
         if dead:
             _LOG.warning("work of dead processes", extra={"processes": len(dead)})
         if taken := self.engine.take_over(roll):
@@ -258,6 +263,7 @@ class Service:
         """A note was kept: count it, wake the outlets."""
         kind = key.split(".")[1]
         self._w.metrics.notes.labels(kind, "yes" if note.model else "no").inc()
+        count_note(self._w.metrics, note)
         extra = {
             "incident": note.incident_id,
             "revision": note.revision,

@@ -144,7 +144,7 @@ def test_a_card_number_in_an_alert_is_nowhere_in_what_serve_leaves(alone: Alone)
 
 def test_off_and_on_reach_a_running_serve_and_are_recorded(alone: Alone) -> None:
     serve, facts = alone.serve, 'payops_notes_total{kind="facts",model="no"}'
-    eventually(lambda: serve.metric("payops_outbox_waiting") == 0, why=serve.log.read_text)
+    eventually(lambda: serve.metric("payops_rounds_unfinished") == serve.metric("payops_outbox_waiting") == 0)
     before, kept = set(notes_of(alone.state)), serve.metric(facts)
     assert switch("off", alone) == 0
     assert serve.post(payload("switched", at=time.time(), group="{switched}", service="switched"))[0] == 200
