@@ -33,10 +33,14 @@ def redactor_of(settings: Settings) -> Redactor:
 
 
 def prompt_log(settings: Settings, scanner: FinalScanner) -> PromptLog:
-    """The configured prompt log, every byte that enters it looked at once more."""
+    """The configured prompt log: every byte that enters it is looked at once more, and every record says which release
+    and which redaction policy it was written under."""
     from assistant.promptlog.open import open_configured
+    from assistant.release import release_of
 
-    return open_configured(settings, last_look=partial(scanner.check, sink="promptlog"))
+    release = release_of(settings)
+    standing = {"release": release.id, "policy": release.policy[:12]}
+    return open_configured(settings, last_look=partial(scanner.check, sink="promptlog"), standing=standing)
 
 
 def runbook_index(settings: Settings, redactor: Redactor) -> RunbookIndex:

@@ -176,8 +176,9 @@ def write_report(
     report: Annotated[Path, typer.Argument(help="a report (JSON)")],
     html: Annotated[Path | None, typer.Option(help="write the HTML page here")] = None,
     readme: Annotated[Path | None, typer.Option(help="rewrite the lab table of this README")] = None,
+    rules: Annotated[Path | None, typer.Option(help="write Prometheus rules that watch for drift from it")] = None,
 ) -> None:
-    """Show a report, write its page, or rewrite the README's table from it."""
+    """Show a report, write its page, its drift rules, or rewrite the README's table from it."""
     from evals.reports import read_report, readme_table, write_table
 
     with one_line():
@@ -185,7 +186,11 @@ def write_report(
         _written(result, html, None)
         if readme:
             write_table(readme, "lab", readme_table(result))
-        if not html and not readme:
+        if rules:
+            from evals.drift import rules as drift_rules
+
+            rules.write_text(drift_rules(result), encoding="utf-8")
+        if not html and not readme and not rules:
             _show(result)
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from assistant.core.note import Note
+
 Reading = Callable[[], Mapping[str, float]]
 """Asked at each scrape: metric name to value. Raises WorkflowError where it cannot be told."""
 
@@ -30,6 +32,10 @@ class Metrics:
     posts: Any
     takeovers: Any
     withheld_lines: Any
+    verdicts: Any
+    struck: Any
+    redactions: Any
+    retrieval: Any
     readings: dict[str, Reading] = field(default_factory=dict)
 
     def render(self) -> tuple[bytes, str]:
@@ -65,9 +71,27 @@ def new_metrics() -> Metrics:
         posts=counter("posts", "Notes shown, by outlet.", "outlet"),
         takeovers=counter("takeovers", "Rounds taken over from other processes or done again."),
         withheld_lines=counter("log_lines_withheld", "Log lines stopped by the final scanner."),
+        verdicts=counter("verdicts", "Notes by the verdict of their leading hypothesis.", "verdict"),
+        struck=counter("claims_struck", "Claims that the checker took out of drafts."),
+        redactions=counter("redactions", "Values removed on the way in, by class.", "klass"),
+        retrieval=Histogram(
+            "payops_retrieval_score",
+            "Score of the best runbook of a note; 0 where none fits.",
+            buckets=tuple(i / 10 for i in range(11)),
+            registry=registry,
+        ),
     )
     registry.register(_Asked(metrics.readings))
     return metrics
+
+
+def count_note(metrics: Metrics, note: Note) -> None:
+    """What drifts when the assistant itself does: verdicts, strikes, redactions, retrieval scores."""
+    metrics.verdicts.labels(note.hypotheses[0].verdict if note.hypotheses else "none").inc()
+    metrics.struck.inc(len(note.struck))
+    for klass, count in note.redactions.items():
+        metrics.redactions.labels(klass).inc(count)
+    metrics.retrieval.observe(note.runbooks[0].score if note.runbooks else 0.0)
 
 
 class _Asked:
