@@ -71,7 +71,7 @@ def _alerts() -> list[dict[str, Any]]:
         _alert(
             "PayopsNotesSlow",
             "histogram_quantile(0.95, sum by (le) (increase(payops_note_seconds_bucket[1h]))) > "
-            "4 * clamp_min(scalar(payops_accepted:seconds_p95), 5)",
+            "4 * scalar(clamp_min(payops_accepted:seconds_p95, 5))",
             "notes take far longer than in the accepted report",
         ),
     ]
