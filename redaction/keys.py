@@ -26,6 +26,7 @@ _VALUE = (
 _KEY = re.compile(
     r"(?<![\w.\-])-{0,2}([A-Za-z_@][\w.\-\[\]$@]{0,96}+)[\"'`]{0,2}+[ \t]{0,8}+(?:=>|:=|==|[:=])[ \t]{0,8}+"
 )
+_NESTED = 256
 _PAIRED = re.compile(_VALUE)
 _ARGUMENT = re.compile(r"(?<![\w\-])--?(?P<key>[A-Za-z][\w\-]{1,48}+)[ \t]{1,2}(?!-)" + _VALUE)
 _ELEMENT = re.compile(r"<(?:\w{1,32}:)?(?P<key>[A-Za-z_][\w.\-]{0,64})(?:\s[^<>]{0,256})?>(?P<bare>[^<>]{1,1024})</")
@@ -183,11 +184,13 @@ def pairs(table: KeyTable) -> Find:
 
     def find(text: str) -> Iterator[Hit]:
         klass_of = table.klass
+        seen = 0  # keys inside a value that was looked at whole get a short look: `a=a=a=…` stays linear
         for match in _KEY.finditer(text):
             klass = klass_of(match[1])
             if klass:
-                value = _PAIRED.match(text, match.end())
+                value = _PAIRED.match(text, match.end(), match.end() + (_NESTED if match.start() < seen else len(text)))
                 if value:
+                    seen = max(seen, value.end())
                     yield from _value(klass, text, value, match[1])
 
     return find

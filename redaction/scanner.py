@@ -120,7 +120,7 @@ _B64 = re.compile(r"[A-Za-z0-9+/_\-]{16,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){12,}")
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _OCTAL = re.compile(r"\\([01][0-7]{2})")
-_QUOTED = re.compile(r"=([2-7][0-9A-F])")
+_QUOTED = re.compile(r"(?:=[2-7][0-9A-F]){3,}")
 _CODES = re.compile(r"(?:(?:0x|\\x)?(?:00)?([23][0-9a-fA-F])(?:00)?[ ,:;]{0,2}){12,}")
 _EBCDIC = re.compile(r"(?:[fF][0-9]){12,}")
 _DECIMALS = re.compile(r"(?:(?:4[4-9]|5[0-7]|32),? ){11,}(?:4[4-9]|5[0-7])")
@@ -212,7 +212,9 @@ def _decodings(text: str) -> Iterator[str]:
     if "\x1b" in text:
         yield _ANSI.sub("", text)
     if "=3" in text or "=\n" in text:
-        yield _QUOTED.sub(lambda m: chr(int(m[1], 16)), text.replace("=\r\n", "").replace("=\n", ""))
+        yield _QUOTED.sub(
+            lambda m: bytes.fromhex(m[0].replace("=", "")).decode("ascii"), text.replace("=\r\n", "").replace("=\n", "")
+        )
     yield from _listed_codes(text)
     for match in _HEX.finditer(text):
         hidden = bytes.fromhex(match[0])

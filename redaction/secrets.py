@@ -55,7 +55,7 @@ _SHAPES: tuple[tuple[str, str, str], ...] = (
     ("azure_storage", r"AccountKey=|SharedAccessKey=", r"(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/=]{20,128})"),
     ("azure_client", r"[0-9]Q~", r"[A-Za-z0-9_~.\-]{3}[0-9]Q~[A-Za-z0-9_~.\-]{31,34}"),
     ("signed_url", r"(?i)[?&](?:x-amz-signature|x-goog-signature|sig|signature)=", r"(?i)[?&](?:x-amz-signature|x-goog-signature|sig|signature)=([A-Za-z0-9%+/=_\-]{16,512})"),
-    ("jwt", r"eyJ", r"eyJ[A-Za-z0-9_\-]{8,4096}\.[A-Za-z0-9_\-]{4,8192}(?:\.[A-Za-z0-9_\-]{0,8192}){0,3}"),
+    ("jwt", r"eyJ", r"(?<![A-Za-z0-9\-])eyJ[A-Za-z0-9_\-]{8,2048}\.[A-Za-z0-9_\-]{4,8192}(?:\.[A-Za-z0-9_\-]{0,8192}){0,3}"),
     ("bearer", r"(?i)(?:bearer|token)\s", r"(?i)(?<![A-Za-z])bearer[ \t:=]{1,4}([A-Za-z0-9._~+/\-]{8,8192}={0,2})"),
     ("basic", r"(?i)basic\s", r"(?i)(?<![A-Za-z])basic[ \t]{1,3}((?=[A-Za-z0-9+/]{0,512}[A-Z0-9+/=])[A-Za-z0-9+/]{8,512}={0,2})(?![A-Za-z0-9])"),
     ("url_password", r"://[^\s/@\"'<>]{0,256}@", r"://([^\s/@:\"'<>]{0,128}:[^\s/@\"'<>]{1,256})@"),

@@ -17,7 +17,11 @@ def test_our_recognizers_work_in_a_presidio_of_ones_own() -> None:
     from redaction.presidio import recognizers
 
     registry = RecognizerRegistry(recognizers=list(recognizers()), supported_languages=["en"])
-    engine = AnalyzerEngine(registry=registry, nlp_engine=NoOpNlpEngine(models=[{"lang_code": "en", "model_name": "none"}]), supported_languages=["en"])
+    engine = AnalyzerEngine(
+        registry=registry,
+        nlp_engine=NoOpNlpEngine(models=[{"lang_code": "en", "model_name": "none"}]),
+        supported_languages=["en"],
+    )
     text = "pan%3D4539578763621486 and cvv is 917, mail q@mail.example"
     found = {(r.entity_type, text[r.start : r.end]) for r in engine.analyze(text, "en")}
     assert ("PAN", "4539578763621486") in found
