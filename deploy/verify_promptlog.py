@@ -38,6 +38,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ED25519, COSIGNATURE = 1, 4
+DECODE = json.JSONDecoder().decode
 Key = tuple[str, bytes]
 
 
@@ -226,7 +227,7 @@ def parse_leaf(leaf: bytes) -> dict[str, Any] | None:
     No string in a leaf holds a quote, so `":` stands once for every key, and a key that was lost in parsing shows.
     """
     try:
-        record = json.loads(leaf.decode("ascii"))
+        record = DECODE(leaf.decode("ascii"))
         plain = b" " not in leaf and b"\\" not in leaf and leaf.count(b'":') == keys_in(record)
         return record if plain and type(record["index"]) is int and record["schema"] == 1 else None
     except (ValueError, KeyError, TypeError):
