@@ -106,7 +106,7 @@ def healthy(rng: np.random.Generator, shop: Shop, a: Attempts, canary_from: floa
     threeds = np.where(sca, rng.choice(4, n, p=[0.90, 0.07, 0.015, 0.015]), -1)
     failed = threeds == RESULTS.index("N")
     code[failed], stage[failed] = C["T1"], 4
-    score = rng.beta(2.0, 9.0, n)
+    score = rng.beta(2.0, 9.0, n) * np.where(a.channel == CHANNELS.index("pos"), 0.55, 1.0)  # a card in the hand
     model = ((a.t >= canary_from) & (a.sample > 0.85)).astype(np.int64)
     decision = np.where(score > CUT_DECLINE, 2, np.where(score > CUT_REVIEW, 1, 0))
     code[decision == 2], stage[decision == 2] = C["R1"], 1

@@ -58,8 +58,8 @@ class Attempts:
 def day_shape(t: Floats) -> Floats:
     """Share of the busiest hour, by the hour of the day: a trough before dawn, a plateau from noon into the evening."""
     hour = (t / 3600.0) % 24.0
-    shape = 0.58 + 0.30 * np.cos((hour - 15.5) / 24.0 * 2 * np.pi) + 0.10 * np.cos((hour - 19.5) / 12.0 * 2 * np.pi)
-    return np.asarray(shape / 0.98)
+    shape = 0.58 + 0.34 * np.cos((hour - 15.2) / 24.0 * 2 * np.pi) + 0.06 * np.cos((hour - 21.0) / 12.0 * 2 * np.pi)
+    return np.asarray(shape / 0.91)
 
 
 def arrivals(rng: np.random.Generator, start: float, end: float, rate: float) -> Floats:

@@ -38,7 +38,10 @@ def test_wording_and_identity_do_not_tell_the_guilty_change() -> None:
     for i in range(600):
         _, _, events = drawn(with_change[i % len(with_change)], i)
         for e in events:
-            clue = guesser.Clue((float(len(e.title)), float(len(e.diff)), float(len(e.id)), e.ts % 60, e.ts % 1), "guilty" if e.guilty else "innocent")
+            clue = guesser.Clue(
+                (float(len(e.title)), float(len(e.diff)), float(len(e.id)), e.ts % 60, e.ts % 1),
+                "guilty" if e.guilty else "innocent",
+            )
             (guilty if e.guilty else innocent).append((e.title, clue))
     same = {t for t, _ in guilty} & {t for t, _ in innocent}
     assert len(same) > 0.8 * len({t for t, _ in guilty})

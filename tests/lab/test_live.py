@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from evals.lab import make, promql, servers, spec
+from evals.lab import live, make, promql, servers, shop, spec
+from evals.lab import naming as namings
 from evals.lab.alerts import applicable, rule_groups
 from evals.lab.openmetrics import history_lines
 from evals.lab.promql import Binary, Expr
@@ -52,13 +59,13 @@ def from_server(server: servers.Server, query: str, at: np.ndarray, every: float
 )
 def test_a_real_prometheus_computes_the_same(kind: str, seed: int, naming: str, tmp_path: Path) -> None:
     world = make.make(spec.load_kind(kind), seed, make.Options(naming=naming))
-    shop, every = world.truth.shop, world.truth.shop.steps[1]
+    where, every = world.truth.shop, world.truth.shop.steps[1]
     at, samples = make.evaluation_times(world.grid, every, world.truth.now), make.samples_of(world)
     write_lines(tmp_path / "history.om", history_lines(world))
     compared, fired = 0, set()
     with servers.prometheus(tmp_path / "p", servers.PrometheusConfig(), history=tmp_path / "history.om") as server:
-        for rule in (r for r in RULES if applicable(r, shop)):
-            e = shop.naming.express(rule.expr)
+        for rule in (r for r in RULES if applicable(r, where)):
+            e = where.naming.express(rule.expr)
             bare = unfiltered(e)
             mine = promql.evaluate(bare, samples, at)
             ours = {
@@ -97,12 +104,54 @@ def firing_by_server(server: servers.Server, alert: str, query: str, hold: int, 
 
 
 def test_promtool_accepts_every_shop_s_rules(tmp_path: Path) -> None:
-    import subprocess
-
-    for naming in ("plain", "terse", "split", "otel"):
-        world = make.make(spec.load_kind("healthy"), 1, make.Options(naming=naming, tier="metrics"))
+    for naming in namings.names():
+        drawn = shop.draw(np.random.default_rng(1), naming=naming, tier="metrics")
         path = tmp_path / f"{naming}.json"
-        path.write_text(dumps({"groups": rule_groups(world.truth.shop)}))
+        path.write_text(dumps({"groups": rule_groups(drawn)}))
         done = subprocess.run(["promtool", "check", "rules", str(path)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"{len(RULES)} rules found" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_kind_is_played_live_and_alertmanager_posts_with_the_token(tmp_path: Path) -> None:
+    """Real scrapes, real rules, a real Alertmanager: the kind's alert reaches the webhook, with the bearer token."""
+    token = tmp_path / "token"
+    token.write_text("a-token-for-this-test")
+    posts: list[tuple[str, dict]] = []
+    with hook(posts) as url:
+        play = live.Play(seed=1, lead=30, minutes=6, webhook=url, token_file=token, loki=url.rsplit("/", 2)[0])
+        assert live.run(spec.load_kind("acquirer-timeouts"), play, tmp_path / "home", lambda text: None)
+    alerts = [(auth, body) for auth, body in posts if "alerts" in body]
+    assert {auth for auth, _ in alerts} == {"Bearer a-token-for-this-test"}
+    assert {a["labels"]["alertname"] for _, body in alerts for a in body["alerts"]} & {
+        "AcquirerTimeouts",
+        "AcquirerDeclineSpike",
+    }
+    streams = [s for _, body in posts for s in body.get("streams", [])]
+    assert len([v for s in streams for v in s["values"]]) > 500
+
+
+@contextmanager
+def hook(posts: list[tuple[str, dict]]) -> Iterator[str]:
+    """An HTTP server that keeps what is posted to it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            posts.append((self.headers.get("Authorization", ""), body))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/webhook/alertmanager"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
