@@ -187,7 +187,11 @@ class Live:
     def read(self, body: bytes, /) -> Sequence[Alert]:
         from assistant.sources.alertmanager import parse_webhook
 
-        alerts: Sequence[Alert] = parse_webhook(body, self.house.redactor)[0]
+        alerts, group = parse_webhook(body, self.house.redactor)
+        if group.truncated:
+            # Alertmanager left alerts out (`max_alerts`): said, because nothing is dropped in silence.
+            self.metrics.deliveries.labels("truncated").inc(group.truncated)
+            _LOG.warning("Alertmanager left alerts out", extra={"alerts": group.truncated})
         return alerts
 
     def _built(self) -> House:

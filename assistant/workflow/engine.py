@@ -9,6 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +134,20 @@ class Engine:
                 continue
             if ours and self._is_going(round_):
                 continue
-            taken += self._see_to(round_, alive=roll.alive, dead=not ours)
+            with _translated():
+                taken += self._see_to(round_, alive=roll.alive, dead=not ours)
         return taken
+
+    def tidy(self, *, keep_s: float = 7 * 86_400.0) -> int:
+        """Forget workflows that ended longer ago than `keep_s`: notes and records are elsewhere. How many."""
+        with _translated():
+            before = datetime.fromtimestamp(time.time() - keep_s, UTC).isoformat()
+            old = self._dbos.list_workflows(
+                completed_before=before, status=[*_SETTLED, *_FAILED], limit=500, load_input=False, load_output=False
+            )
+            if old:
+                self._dbos.delete_workflows([w.workflow_id for w in old])
+        return len(old)
 
     def going(self) -> int:
         with self._lock:
@@ -166,7 +181,7 @@ class Engine:
         with self._lock:
             self._going.add(round_.workflow)
         try:
-            with SetWorkflowID(round_.workflow):
+            with _translated(), SetWorkflowID(round_.workflow):
                 handle = self._dbos.start_workflow(self._function, round_.incident, round_.number, level)
         except BaseException:
             # The round is ours and unfinished: `take_over` finds it.
@@ -242,6 +257,18 @@ class Engine:
                 return
             self._going.discard(name)
         self._slots.release()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """DBOS's errors, and those of the database below it, as ours. Their messages may quote values."""
+    from dbos._error import DBOSException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (DBOSException, SQLAlchemyError) as error:
+        raise WorkflowError(f"the workflow engine said no ({type(error).__name__})") from None
 
 
 def dbos_url(database: Database, state: Path) -> str:

@@ -16,6 +16,7 @@ from assistant.errors import OutletError, PayopsError
 from assistant.workflow.outbox import Carrier, Never, Outbox
 from redaction import RedactionError
 
+_HANGS_S = 60.0
 _LOG = logging.getLogger("payops.workflow")
 
 
@@ -60,9 +61,12 @@ class Loop(threading.Thread):
             self.join(timeout_s)
 
     def health(self) -> str:
-        """Empty while it works, else what is wrong with it."""
+        """Empty while it works, else what is wrong with it: it ended, its last run failed, or it hangs in one."""
         if self.failed:
             return f"{self.task.name} ended ({self.failed})"
+        since = time.monotonic() - (self.last_ok or time.monotonic())
+        if not self.trouble and since > 3 * self.task.every_s + _HANGS_S:
+            return f"{self.task.name} hangs"
         return self.trouble
 
     def _once(self) -> None:

@@ -82,6 +82,7 @@ class Service:
         self._stopping = threading.Event()
         self._lock: IO[str] | None = None
         self._started = False
+        self._roll: Roll | None = None
         self.replicas = Replicas(
             w.database, me=self.me, shape=SHAPE, takeover_s=w.settings.takeover_s, beat_s=w.settings.heartbeat_s
         )
@@ -104,7 +105,7 @@ class Service:
         self._lock = None if w.database.shared or w.held else hold(w.state)
         try:
             w.database.prepare(*ALL_TABLES)
-            roll = self.replicas.beat()
+            roll = self._roll = self.replicas.beat()
             self.engine.launch(scanner=w.scanner, state=w.state)
         except BaseException:
             self._release_lock()
@@ -231,6 +232,8 @@ class Service:
         w = self._w
         tasks = [
             Task("heartbeat", w.settings.heartbeat_s, self._beat),
+            Task("takeover", w.settings.heartbeat_s, self._take_over),
+            Task("tidy", 3600.0, self.engine.tidy),
             Task("rounds", 1.0, self.engine.begin_due),
             *(Task(f"outlet-{c.name}", 1.0, self._courier(c).deliver_all) for c in w.carriers),
             *w.tasks,
@@ -244,7 +247,13 @@ class Service:
         return Courier(self.outbox, carrier, allowed=lambda: not self.switch.off, sent=sent)
 
     def _beat(self) -> None:
-        roll = self.replicas.beat()
+        self._roll = self.replicas.beat()
+
+    def _take_over(self) -> None:
+        """In a loop of its own: DBOS waits inside its calls while the database is away, and the heart must not."""
+        roll = self._roll
+        if roll is None:
+            return
         if roll.judging:
             self._free_the_dead(roll)
         elif taken := self.engine.take_over(roll):

@@ -112,6 +112,7 @@ def test_two_replicas_that_get_the_same_delivery_write_one_note(
     assert received(url, state) == [f"{incident}.1.alerts" for incident in kept]
 
 
+@pytest.mark.slow
 def test_a_database_that_goes_away_in_the_middle_of_a_step_costs_time_and_nothing_else(
     zygote: Zygote,  # noqa: F811
     server: Postgres,

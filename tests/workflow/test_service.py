@@ -240,3 +240,13 @@ def test_metrics_tell_what_is_so(stand: Stand) -> None:
         'payops_notes_total{kind="note",model="yes"} 1.0',
     ):
         assert line in text
+
+
+def test_old_workflows_are_forgotten_and_young_ones_kept(stand: Stand) -> None:
+    (incident,) = {p.incident for p in stand.service.receive([alert()]).placements}
+    assert incident
+    eventually(lambda: stand.service.rounds.unfinished() == () and keys(stand, incident))
+    assert stand.service.engine.tidy() == 0
+    time.sleep(1.1)
+    eventually(lambda: stand.service.engine.tidy(keep_s=0.5) > 0)
+    assert stand.service.engine.tidy(keep_s=0.5) == 0
