@@ -192,12 +192,14 @@ class _Parser:
         """A selector, its pipeline and its `[range]`, in either order; whether a value is unwrapped."""
         bracketed = self.accept("(")
         self.selector()
-        early = self.range_if_any()
+        ranged = self.range_if_any()
         unwrapped = self.pipeline(in_range=True)
-        if not early and not self.range_if_any():
-            raise self.wrong("a range such as '[5m]'")
+        ranged = ranged or self.range_if_any()
         if bracketed:
             self.expect(")")
+            ranged = ranged or self.range_if_any()
+        if not ranged:
+            raise self.wrong("a range such as '[5m]'")
         if self.accept("offset"):
             self.accept("-")
             self.expect_kind("duration")

@@ -43,9 +43,11 @@ def best_mean(cosines: Floats, owners: NDArray[np.int64], *, size: int, floor: f
     Two, because one chunk may match by a turn of phrase; a runbook that is about the query says so twice.
     """
     out = np.full(size, floor)
+    if not cosines.size:
+        return out
     order = np.lexsort((-cosines, owners))
     owner, cosine = owners[order], cosines[order]
-    starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]]) if owner.size else np.empty(0, np.int64)
+    starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
     for start, end in zip(starts, [*starts[1:], owner.size], strict=True):
         out[owner[start]] = cosine[start : min(end, start + BEST)].mean()
     return out

@@ -2,8 +2,8 @@
 
 Each DIR has the form of the runbooks set, answers included. For each weight of the vectors: mean reciprocal rank and
 abstention area per set. The weight is chosen per fold on the other four folds of all sets together (folds by runbook,
-so that no runbook is in both) and judged on the fold left out. The curves are logistic fits per set of "this query has an
-answer" on the best raw score: the public set holds alerts, `ops_questions` holds questions.
+so that no runbook is in both) and judged on the fold left out. The curves are logistic fits per set of "this query has
+an answer" on the best raw score: the public set holds alerts, `ops_questions` holds questions.
 """
 
 from __future__ import annotations

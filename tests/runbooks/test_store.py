@@ -1,0 +1,216 @@
+"""The stored level, against a real embedded Chroma and (slow) a real Chroma server on loopback."""
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assistant.errors import RunbookIndexError
+from assistant.runbook_index import chroma_store
+from assistant.runbook_index.cache import Cache
+from assistant.runbook_index.chroma_store import CANDIDATES, ChromaStore
+from assistant.runbook_index.embedder import Embedder
+from assistant.runbook_index.open import open_files, open_in_process, open_index
+from assistant.runbook_index.vectors import MatrixVectors, best_mean
+from tests.runbooks.conftest import SHIPPED, needs_weights
+
+QUESTIONS = ("bank does not answer", "people paid twice for the same order", "cannot detokenise", "disk is full")
+
+
+class CountingEmbedder:
+    """Unit vectors made of a text's bytes; counts what it was asked. For the store and the cache, not for ranking."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def embed(self, texts):
+        self.asked += texts
+        out = np.array([np.bincount(np.frombuffer(t.encode() or b" ", np.uint8), minlength=384)[:384] for t in texts])
+        return (out / np.linalg.norm(out, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture
+def embedder(monkeypatch: pytest.MonkeyPatch) -> CountingEmbedder:
+    counting = CountingEmbedder()
+    monkeypatch.setattr("assistant.runbook_index.stored.Embedder", lambda folder: counting)
+    return counting
+
+
+def test_only_changed_files_are_embedded_again_and_each_version_is_whole(write, tmp_path, redactor, embedder) -> None:
+    for n in range(3):
+        write(f"Book{n}", f"Text number {n}.")
+    folder = tmp_path / "books"
+    index = open_index(dirs=[folder], state=tmp_path, redactor=redactor, dense=True)
+    first = len(embedder.asked)
+    assert first >= 3
+    assert index.refresh() is False
+    assert len(embedder.asked) == first
+    write("Book1", "Another text.")
+    old = index.view
+    assert index.refresh() is True
+    assert 0 < len(embedder.asked) - first < first
+    assert old.ranked and index.view is not old
+    index.close()
+    again = open_index(dirs=[folder], state=tmp_path, redactor=redactor, dense=True)
+    assert again.library.version == index.library.version
+    again.close()
+
+
+def test_the_old_version_answers_when_the_new_one_cannot_be_built(
+    write, tmp_path, redactor, embedder, monkeypatch
+) -> None:
+    write("Book", "Text.")
+    index = open_index(dirs=[tmp_path / "books"], state=tmp_path, redactor=redactor, dense=True)
+    write("Second", "More.")
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("disk")
+
+    monkeypatch.setattr(chroma_store, "_fill", broken)
+    with pytest.raises(RunbookIndexError, match="cannot be filled"):
+        index.refresh()
+    assert [p.title for p in index.find(alerts=(), question="Book", findings_text="").passages] in ([], ["Book"])
+    assert [r.title for r in index.library.runbooks] == ["Book"]
+    index.close()
+
+
+def test_a_half_filled_collection_is_never_read(tmp_path: Path) -> None:
+    vectors = MatrixVectors(CountingEmbedder().embed(["a", "b", "c"]), [0, 1, 1], size=2, embedder=None)  # type: ignore[arg-type]
+    store = ChromaStore(folder=tmp_path)
+    half = store._client.create_collection("payops-runbooks-" + "v" * 24, metadata={"complete": False})
+    half.add(ids=["0.0"], embeddings=vectors.matrix[:1])
+    assert store.ensure("v" * 64, vectors).count() == 3
+    assert store.ensure("v" * 64, vectors).metadata["complete"] is True
+    store.close()
+
+
+def test_old_versions_are_dropped_and_the_one_before_is_kept(tmp_path: Path) -> None:
+    vectors = MatrixVectors(CountingEmbedder().embed(["a"]), [0], size=1, embedder=None)  # type: ignore[arg-type]
+    store = ChromaStore(folder=tmp_path)
+    for version in "abcd":
+        store.ensure(version * 64, vectors)
+    store.prune()
+    assert sorted(c.name[-1] for c in store._client.list_collections()) == ["c", "d"]
+    store.close()
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    store = ChromaStore(folder=tmp_path)
+    code = "import sys, pathlib, assistant.runbook_index.chroma_store as c; c._lock(pathlib.Path(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert "another process has the embedded runbook index open" in done.stderr
+    store.close()
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+
+
+def test_absent_weights_warn_and_words_go_on_alone(write, tmp_path, redactor) -> None:
+    write("KafkaLag", "Consumers of a topic are behind.")
+    index = open_index(
+        dirs=[tmp_path / "books"], state=tmp_path, redactor=redactor, dense=True, weights_dir=tmp_path / "absent"
+    )
+    assert "ranked by words alone" in index.warnings[0] and "requirements-embedder.txt" in index.warnings[0]
+    assert index.search("consumers of a topic are behind")[0][0].title == "KafkaLag"
+
+
+def test_a_store_that_fails_under_a_question_leaves_words_and_says_so(write, tmp_path, redactor, embedder) -> None:
+    write("KafkaLag", "Consumers of a topic are behind.")
+    index = open_index(dirs=[tmp_path / "books"], state=tmp_path, redactor=redactor, dense=True)
+
+    class Gone:
+        def query(self, **_: object) -> None:
+            raise ValueError("collection is gone")
+
+    index.view.vectors._collection = Gone()  # type: ignore[union-attr]
+    assert index.search("consumers of a topic are behind")[0][0].title == "KafkaLag"
+    assert "ranked by words alone" in index.warnings[0]
+    index.close()
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "nonsense", "http://"])
+def test_a_wrong_server_address_is_one_line(tmp_path: Path, url: str) -> None:
+    with pytest.raises(RunbookIndexError, match="is not http"):
+        ChromaStore(folder=tmp_path, url=url)
+
+
+def test_best_mean_takes_two_of_many_one_of_one_and_the_floor_of_none() -> None:
+    means = best_mean(np.array([0.1, 0.9, 0.5, 0.3]), np.array([0, 0, 0, 2]), size=3, floor=0.05)
+    assert means.tolist() == pytest.approx([0.7, 0.05, 0.3])
+    assert best_mean(np.array([]), np.array([], np.int64), size=2, floor=0.0).tolist() == [0, 0]
+
+
+@needs_weights
+def test_chroma_ranks_the_shipped_runbooks_as_exact_cosines_do(tmp_path: Path, redactor) -> None:
+    state = tmp_path / "state"
+    some = [SHIPPED / "acquirer-connector"]
+    stored = open_index(dirs=some, state=state, redactor=redactor, dense=True)
+    exact = open_in_process(dirs=some, state=state, redactor=redactor)
+    for question in QUESTIONS:
+        ours, theirs = ([p for p, _ in index.ranking(question, 5)] for index in (stored, exact))
+        assert ours == theirs
+    assert 20 < stored.view.vectors._collection.count() <= CANDIDATES  # type: ignore[union-attr]
+    stored.close()
+
+
+@needs_weights
+def test_vectors_are_kept_by_content(tmp_path: Path, redactor, write) -> None:
+    write("A", "Text of A.")
+    cache = Cache(tmp_path / "v.sqlite")
+    real = Embedder()
+    first = cache.vectors(["x", "y", "x"], model="m", embed=real.embed)
+
+    def never(texts: object) -> np.ndarray:
+        raise AssertionError("embedded again")
+
+    assert np.array_equal(cache.vectors(["x", "y", "x"], model="m", embed=never), first)  # type: ignore[arg-type]
+    with pytest.raises(AssertionError):
+        cache.vectors(["x"], model="other", embed=never)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_two_replicas_share_a_chroma_server(write, tmp_path, redactor, embedder) -> None:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    command = [
+        str(Path(sys.executable).parent / "chroma"),
+        "run",
+        "--path",
+        str(tmp_path / "served"),
+        "--port",
+        str(port),
+    ]
+    server = subprocess.Popen([*command, "--host", "127.0.0.1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait(port)
+        write("KafkaLag", "Consumers of a topic are behind.")
+        url = f"http://127.0.0.1:{port}"
+        one, two = (
+            open_index(dirs=[tmp_path / "books"], state=tmp_path / name, redactor=redactor, url=url) for name in "ab"
+        )
+        assert one.search("topic behind") == two.search("topic behind")
+        assert not one.warnings and not two.warnings
+        server.terminate()
+        server.wait(10)
+        assert one.search("consumers of a topic are behind")[0][0].title == "KafkaLag"
+        assert "ranked by words alone" in one.warnings[0]
+    finally:
+        if server.poll() is None:
+            server.terminate()
+            server.wait(10)
+
+
+def _wait(port: int) -> None:
+    for _ in range(300):
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise AssertionError("the Chroma server did not come up")
+
+
+def test_open_files_needs_no_folder(tmp_path: Path, redactor) -> None:
+    assert open_files([], state=tmp_path, redactor=redactor).search("x") == ((), 0.0)
