@@ -165,6 +165,8 @@ def _number(match: re.Match[str], raw: str) -> Quantity:
         (match["after"] or "").strip(" -"),
     )
     factor = _MULTIPLES[multiple.lower()] if multiple else 1.0
+    if not math.isfinite(value):
+        return Quantity("vague", 0.0, raw, 0.0, 0, raw)
     kind, unit, base = _unit(before, after.lower() if len(after) != 3 else after)
     if match["per"] and kind == "number":
         kind = "rate"

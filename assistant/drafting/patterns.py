@@ -58,13 +58,15 @@ HEDGED = _any(r"""
     points? (?:to|at)
     """)
 CERTAIN = _any(r"""
-    confirm(?:s|ed)|certain(?:ly)?|definite(?:ly)?|prove[sdn]?|proven|undoubtedly|clearly|conclusive(?:ly)?|guaranteed
-    without (?:a )?doubt
-    beyond doubt
+    confirm(?:s|ed)|prove[sdn]?|proven|clearly|conclusive(?:ly)?
     known to be
     strong evidence
-    unquestionabl[ey]
-    100 ?%? sure
+    """)
+OVERSURE = _any(r"""
+    certain(?:ly)?|definite(?:ly)?|undoubtedly|guaranteed|unquestionabl[ey]
+    (?:without|beyond) (?:a |any )?(?:shadow of a )?doubt
+    no other (?:possible )?explanation
+    100 ?%? (?:sure|confirmed|certain)
     """)
 UNCERTAIN = _any(
     r"""

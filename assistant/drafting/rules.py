@@ -25,6 +25,7 @@ from assistant.drafting.patterns import (
     NEGATED,
     NOT_OVER,
     OVER,
+    OVERSURE,
     UNCERTAIN,
 )
 
@@ -103,9 +104,9 @@ def victim_as_cause(s: Statement, known: Known) -> str:
     """Only what the analyst ranks first may be called the cause; a denial may name others."""
     for sentence in _sentences(s.text):
         denied = NEGATED.search(sentence) is not None
-        blamed = [e.casefold() in known.leading for e in _blamed(sentence, known.entities)]
+        blamed = [_blames_leading(span, known) for span in _blamed(sentence)]
         if not all(blamed) and not denied:
-            return "another entity is called the cause"
+            return "calls something the cause that the analyst does not"
         if any(blamed) and denied and s.section != "argued_down":
             return "denies the analyst's cause outside of arguing it down"
     if s.section == "cause" and not NEGATED.search(s.text):
@@ -116,14 +117,15 @@ def victim_as_cause(s: Statement, known: Known) -> str:
 
 
 def verdict_kept(s: Statement, known: Known) -> str:
-    """The verdict is the analyst's: prose may not be surer than it."""
-    if known.verdict == "confirmed" or s.section not in ("summary", "cause", "title"):
+    """The verdict is the analyst's: prose may not be surer than it, and never surer than strong evidence."""
+    if OVERSURE.search(s.text):
+        return "surer than any verdict"
+    if known.verdict == "confirmed":
         return ""
     if CERTAIN.search(s.text) and not UNCERTAIN.search(s.text):
         return "surer than the verdict"
     for sentence in _sentences(s.text):
-        causal = CAUSE_AFTER.search(sentence) or CAUSE_BEFORE.search(sentence)
-        if causal and not HEDGED.search(sentence) and not NEGATED.search(sentence):
+        if _blamed(sentence) and not HEDGED.search(sentence) and not NEGATED.search(sentence):
             return "a cause without the verdict's doubt"
     return ""
 
@@ -169,16 +171,17 @@ def quoted(s: Statement, known: Known) -> bool:
     return s.section in ("next_steps", "not_known") and squeeze(s.text) in known.quotes
 
 
-def _blamed(sentence: str, entities: frozenset[str]) -> tuple[str, ...]:
-    """Entities in the place of the cause: the first one after "caused by", the last one before "is the cause"."""
-    found = []
-    for match in CAUSE_AFTER.finditer(sentence):
-        after = mentioned(sentence[match.end() :], entities)
-        found += sorted(after, key=lambda e: sentence.lower().find(e.lower(), match.end()))[:1]
-    for match in CAUSE_BEFORE.finditer(sentence):
-        before = mentioned(sentence[: match.start()], entities)
-        found += sorted(before, key=lambda e: sentence[: match.start()].lower().rfind(e.lower()))[-1:]
-    return tuple(found)
+def _blamed(sentence: str) -> list[str]:
+    """The parts of a sentence that stand in the place of the cause: after "caused by", before "is the cause"."""
+    return [sentence[m.end() :] for m in CAUSE_AFTER.finditer(sentence)] + [
+        sentence[: m.start()] for m in CAUSE_BEFORE.finditer(sentence)
+    ]
+
+
+def _blames_leading(span: str, known: Known) -> bool:
+    """Whether the part names what the analyst ranks first, and nothing else that the incident knows before it."""
+    named = mentioned(span, known.entities | known.leading)
+    return bool(named) and all(e.casefold() in known.leading | known.related for e in named)
 
 
 def _sentences(text: str) -> list[str]:

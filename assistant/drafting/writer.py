@@ -19,6 +19,7 @@ from assistant.drafting.check import known
 from assistant.drafting.pointing import claim, cut, point
 from assistant.drafting.rules import Known
 
+LONGEST_QUOTE = 160
 _LEADS = {"confirmed": "Strong evidence", "likely": "Likely", "inconclusive": "Not settled, but possible"}
 _TITLES = {"confirmed": "", "likely": " (likely)"}
 
@@ -102,7 +103,7 @@ def _alerting(context: Context) -> Iterator[str]:
     for alert in alerts[:1]:
         said = alert.annotations.get("summary") or alert.annotations.get("description")
         if said:
-            yield f"{alert.name} fires: {said.text}"
+            yield f"{alert.name} fires: {_quote(said.text)}."
         yield f"{alert.name} fires, and nothing that was measured says what it costs."
     yield "What is wrong cannot be said from what could be read."
 
@@ -143,9 +144,15 @@ def _distinct(shifts: Iterable[Shift]) -> list[Shift]:
 
 def _logged(pattern: LogPattern) -> Iterator[str]:
     lead = f"{'New' if pattern.new else 'More than usual'} in the logs of {pattern.service}"
+    line = _quote(pattern.example or pattern.template)
     for since in (f", first at {clock(pattern.first_seen)}", f", first at {clock(pattern.first_seen)[:5]}", ""):
-        yield f"{lead}: {pattern.example or pattern.template} ({pattern.count:,} lines{since})."
-    yield f"{lead}: {pattern.example or pattern.template}."
+        yield f"{lead}: {line} ({pattern.count:,} lines{since})."
+    yield f"{lead}: {line}."
+
+
+def _quote(text: str) -> str:
+    """What others wrote, cut and in quotation marks that it cannot close: it is shown, not stated."""
+    return "“" + cut(" ".join(text.replace("“", '"').replace("”", '"').split()), LONGEST_QUOTE) + "”"
 
 
 def _cause(context: Context, facts: Known) -> Iterator[Claim | None]:

@@ -60,6 +60,7 @@ def test_same(claim: str, evidence: str) -> None:
         ("2", "gw-2 restarted"),
         ("9", "commit 9f3c2a1"),
         ("4.1", "v2.4.1"),
+        ("1e999", "9e999"),
     ],
 )
 def test_another(claim: str, evidence: str) -> None:
