@@ -29,6 +29,7 @@ import re
 import sys
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -372,8 +373,11 @@ def verify(bundle: Bundle, key: str | None, checkpoint_files: list[Path]) -> Ite
     for path in checkpoint_files:
         if not notes_in(path.read_text("utf-8")):
             doubts.add(f"{path} holds no checkpoint")
-    roots = roots_at(leaves, {size_of(note) for note in (*own, *history, *outside)})
-    records = check_records(bundle, leaves, doubts)
+    sizes = {size_of(note) for note in (*own, *history, *outside)}
+    with ProcessPoolExecutor(1) as beside:  # the tree on a second core while the records are read here
+        tree = beside.submit(roots_at, leaves, sizes)
+        records = check_records(bundle, leaves, doubts)
+        roots = tree.result()
     follow_rotations(keys, [*outside, *history, *own], records, roots, origin)
     head = check_checkpoints(own, "the bundle's checkpoint", keys, roots, total, origin, doubts)
     check_checkpoints(history, "an earlier checkpoint of the log", keys, roots, total, origin, doubts)
