@@ -20,7 +20,7 @@ def catalogue_of(
     """One MetricInfo a metric name, sorted. `series` are raw label sets, `metadata` the `data` of `/api/v1/metadata`.
 
     Of a histogram `x`, `x_bucket` is of type histogram, `x_count` and `x_sum` are counters. Without metadata the type
-    is told from the name, by Prometheus' naming conventions."""
+    is told from the name, by Prometheus' naming conventions. A metric whose very name would be redacted is left out."""
     sizes: dict[str, int] = {}
     values: dict[str, dict[str, set[str]]] = {}
     for labels in series:
@@ -31,7 +31,8 @@ def catalogue_of(
             seen = known.setdefault(label, set())
             if label != NAME and len(seen) < MAX_VALUES:
                 seen.add(value)
-    return tuple(metric_info(name, sizes[name], values[name], metadata, door) for name in sorted(sizes) if name)
+    shown = sorted(name for name in sizes if name and door.value(NAME, name) == name)
+    return tuple(metric_info(name, sizes[name], values[name], metadata, door) for name in shown)
 
 
 def metric_type(name: str, metadata: Mapping[str, Any]) -> MetricType:
@@ -65,9 +66,11 @@ def _help(name: str, metadata: Mapping[str, Any]) -> str:
 def metric_info(
     name: str, size: int, values: Mapping[str, set[str]], metadata: Mapping[str, Any], door: Door
 ) -> MetricInfo:
-    labels = {
-        label: tuple(sorted({door.value(label, v) for v in found}))
-        for label, found in sorted(values.items())
-        if label != NAME
-    }
-    return MetricInfo(name, metric_type(name, metadata), labels, size, door.text(_help(name, metadata)).text)
+    """One metric; label names and values cross the door together, because a rule may look at both."""
+    labels: dict[str, set[str]] = {}
+    for label, found in sorted(values.items()):
+        for value in found if label != NAME else ():
+            shown, text = door.pair(label, value)
+            labels.setdefault(shown, set()).add(text)
+    sorted_values = {label: tuple(sorted(texts)) for label, texts in labels.items()}
+    return MetricInfo(name, metric_type(name, metadata), sorted_values, size, door.text(_help(name, metadata)).text)

@@ -42,17 +42,18 @@ class Door:
 
     def labels(self, raw: Mapping[str, str]) -> Labels:
         """The label set, each name and value redacted by the rules for labels. Pairs are looked at once."""
-        return frozen(dict(self._pair(name, value) for name, value in raw.items()))
+        return frozen(dict(self.pair(name, value) for name, value in raw.items()))
 
     def value(self, name: str, raw: str) -> str:
         """One label value."""
-        return self._pair(name, raw)[1]
+        return self.pair(name, raw)[1]
 
     def asked(self, matchers: Iterable[Matcher]) -> tuple[Matcher, ...]:
         """Matchers as the server knows them: redacted values replaced by the raw values behind them."""
         return tuple(self._asked(m) for m in matchers)
 
-    def _pair(self, name: str, value: str) -> tuple[str, str]:
+    def pair(self, name: str, value: str) -> tuple[str, str]:
+        """One label, name and value."""
         known = self._pairs.get((name, value))
         if known is None:
             known = self._looked_at(name, value)

@@ -26,6 +26,7 @@ MAX_METRICS = 400
 BATCH = 40
 SMALL = 500
 MAX_LABELS = 15
+MAX_NAME = 150
 PAYMENTS = re.compile(
     r"pay|auth|approv|declin|card|acquir|issuer|scheme|settle|refund|chargeback|3ds|acs|fraud|risk|order|checkout|"
     r"transact|txn|iso8583|response_code|ledger|reconcil|retry|retries|queue|lag|request|error|latency|duration|"
@@ -51,7 +52,8 @@ def discovered(server: Prometheus, window: Window) -> tuple[Catalogue, Mapping[s
     values = dict(zip(large, server.side_by_side([lambda n=n: _labels(server, n, span) for n in large]), strict=True))  # type: ignore[misc]
 
     def catalogue(door: Door) -> tuple[MetricInfo, ...]:
-        told = [metric_info(name, sizes[name], labels, metadata, door) for name, labels in values.items()]
+        seen = {name: labels for name, labels in values.items() if door.value("__name__", name) == name}
+        told = [metric_info(name, sizes[name], labels, metadata, door) for name, labels in seen.items()]
         few = catalogue_of((labels for part in found for labels in part), metadata, door)
         return tuple(sorted((*told, *few), key=lambda m: m.name))
 
@@ -60,7 +62,7 @@ def discovered(server: Prometheus, window: Window) -> tuple[Catalogue, Mapping[s
 
 def in_order(names: Sequence[str], ruled: Sequence[str]) -> list[str]:
     """Names in the order in which they are worth asking about; exporters' own only where a rule speaks of them."""
-    usable = [n for n in names if METRIC_NAME.match(n)]
+    usable = [n for n in names if len(n) <= MAX_NAME and METRIC_NAME.match(n)]
     known = set(usable)
     first = [n for n in dict.fromkeys(ruled) if n in known]
     rest = [n for n in usable if n not in set(first) and not _OTHERS.match(n)]
