@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assistant.core.draft import Claim
+from assistant.core.inert import inert, visible
 from assistant.core.note import Note
 from assistant.core.time import clock, iso
 from assistant.render.words import duration, hypothesis_words, impact_words, sparkline
@@ -38,7 +39,7 @@ def _colour(note: Note) -> str:
 
 
 def _head(note: Note) -> Iterable[RenderableType]:
-    yield Text(note.title, style="bold")
+    yield _plain(note.title, style="bold")
     line = Text(f"{note.severity} · {note.status}", style=_colour(note))
     if note.since is not None:
         line.append(f" · since {iso(note.since)} ({duration(note.written_at - note.since)})", style="default")
@@ -49,7 +50,7 @@ def _head(note: Note) -> Iterable[RenderableType]:
 
 def _sections(note: Note) -> Iterable[tuple[str, RenderableType]]:
     if note.impact:
-        yield "Impact", Text("\n".join(impact_words(note.impact)))
+        yield "Impact", _plain("\n".join(impact_words(note.impact)))
     if note.hypotheses:
         yield "Why", _causes(note)
     if note.cause and note.model:
@@ -61,20 +62,25 @@ def _sections(note: Note) -> Iterable[tuple[str, RenderableType]]:
         yield "What moved", _charts(note)
     if note.next_steps:
         name = f" — {note.runbooks[0].title} ({note.runbooks[0].reason})" if note.runbooks else ""
-        yield f"Next steps{name}", Group(*(Text(f"{i}. ").append(_claim(c)) for i, c in enumerate(note.next_steps, 1)))
+        yield inert(f"Next steps{name}"), Group(*(Text(f"{i}. ").append(_claim(c)) for i, c in enumerate(note.next_steps, 1)))
     elif note.runbook_none:
         yield "Next steps", Text(note.runbook_none)
     if note.not_known:
-        yield "Not known", Text("\n".join(f"- {n}" for n in note.not_known))
+        yield "Not known", _plain("\n".join(f"- {n}" for n in note.not_known))
     if note.gaps:
-        yield "Could not look at", Text("\n".join(f"- {g.source}: {g.reason}" for g in note.gaps))
+        yield "Could not look at", _plain("\n".join(f"- {g.source}: {g.reason}" for g in note.gaps))
     if note.timeline:
         yield "Timeline", _timeline(note)
     yield "Evidence", _evidence(note)
 
 
+def _plain(text: str, *, style: str = "") -> Text:
+    """Text of others: no escape sequence reaches the terminal, and nothing in it is left to click."""
+    return Text(inert(text), style=style)
+
+
 def _claim(claim: Claim) -> Text:
-    text = Text(claim.text)
+    text = _plain(claim.text)
     if claim.evidence:
         text.append(f" [{', '.join(claim.evidence)}]", style="dim")
     return text
@@ -83,13 +89,13 @@ def _claim(claim: Claim) -> Text:
 def _causes(note: Note) -> RenderableType:
     table = Table.grid(padding=(0, 2, 0, 0))
     for i, h in enumerate(note.hypotheses[:_SHOWN_CAUSES], start=1):
-        table.add_row(Text(f"{i}."), Text(hypothesis_words(h), style="bold" if i == 1 else ""), Text(h.cause))
+        table.add_row(Text(f"{i}."), Text(hypothesis_words(h), style="bold" if i == 1 else ""), _plain(h.cause))
         for reason in h.supports[:4]:
             table.add_row("", Text("for", style="green"), _claim(Claim(reason.text, reason.evidence)))
         for reason in h.against[:2]:
             table.add_row("", Text("against", style="yellow"), _claim(Claim(reason.text, reason.evidence)))
         if h.would_settle and h.verdict != "confirmed":
-            table.add_row("", Text("would settle", style="dim"), Text(h.would_settle))
+            table.add_row("", Text("would settle", style="dim"), _plain(h.would_settle))
     return table
 
 
@@ -101,7 +107,7 @@ def _changes(note: Note) -> RenderableType:
         when = clock(event.t) if event else ""
         said = f"{event.kind} {event.id} of {event.service}: {event.title}" if event else link.change_id
         why = "; ".join((*link.reasons, *(f"but {a}" for a in link.against)))
-        table.add_row(Text(when), Text(f"{link.score:.2f}"), Text(said).append(f"\n{why}", style="dim"))
+        table.add_row(Text(when), Text(f"{link.score:.2f}"), _plain(said).append(inert(f"\n{why}"), style="dim"))
     return table
 
 
@@ -117,7 +123,7 @@ def _charts(note: Note) -> RenderableType:
             span = f"{finite[0]:.3g} → {finite[-1]:.3g} {chart.unit}" if finite else "no samples"
             name = f"{chart.title} {legend}".strip()
             table.add_row(
-                Text(name),
+                _plain(name),
                 Text(sparkline([float(v) for v in values], width=_SPARK)),
                 Text(span),
                 Text(f"[{chart.evidence}]", style="dim"),
@@ -130,7 +136,7 @@ def _timeline(note: Note) -> RenderableType:
     for event in note.timeline:
         table.add_row(
             Text(clock(event.t), style="dim"),
-            Text(event.text),
+            _plain(event.text),
             Text(f"[{event.evidence}]" if event.evidence else "", style="dim"),
         )
     return table
@@ -141,7 +147,7 @@ def _evidence(note: Note) -> RenderableType:
     cited = cited_ids(note)
     for e in (e for e in note.evidence if e.id in cited):
         first = e.text.text.splitlines()[0] if e.text.text else ""
-        table.add_row(Text(e.id, style="bold"), Text(first[:160]).append(f"\n{e.query[:200]}", style="dim"))
+        table.add_row(Text(e.id, style="bold"), _plain(first[:160]).append(f"\n{visible(e.query[:200])}", style="dim"))
     return table
 
 
@@ -165,5 +171,5 @@ def _foot(note: Note) -> Text:
     elif note.record_missing:
         text.append(f"\nnot recorded: {note.record_missing}", style="bold red")
     for warning in note.warnings:
-        text.append(f"\n{warning}", style="yellow")
+        text.append(inert(f"\n{warning}"), style="yellow")
     return text
