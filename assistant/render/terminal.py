@@ -62,7 +62,8 @@ def _sections(note: Note) -> Iterable[tuple[str, RenderableType]]:
         yield "What moved", _charts(note)
     if note.next_steps:
         name = f" — {note.runbooks[0].title} ({note.runbooks[0].reason})" if note.runbooks else ""
-        yield inert(f"Next steps{name}"), Group(*(Text(f"{i}. ").append(_claim(c)) for i, c in enumerate(note.next_steps, 1)))
+        steps = (Text(f"{i}. ").append(_claim(c)) for i, c in enumerate(note.next_steps, 1))
+        yield inert(f"Next steps{name}"), Group(*steps)
     elif note.runbook_none:
         yield "Next steps", Text(note.runbook_none)
     if note.not_known:
