@@ -39,7 +39,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The rules of a shop as evaluated at `at`; `live` holds every alert that is pending or firing at the last moment."""
+    """The rules of a shop as evaluated at `at`; `live` holds what is pending or firing at the last moment."""
 
     at: Floats
     live: tuple[Alert, ...]
@@ -200,9 +200,19 @@ def _rule_document(shop: Shop, b: Board, raw: Mapping[str, Any]) -> dict[str, An
         for a in mine
     ]
     return {
-        "state": state, "name": raw["alert"], "query": raw["expr"], "duration": int(raw["for"][:-1]), "keepFiringFor": 0, "labels": raw["labels"],
-        "annotations": raw["annotations"], "alerts": alerts, "health": "ok", "evaluationTime": 0.0004, "lastEvaluation": stamp(float(b.at[-1])), "type": "alerting",
-    }  # fmt: skip
+        "state": state,
+        "name": raw["alert"],
+        "query": raw["expr"],
+        "duration": int(raw["for"][:-1]),
+        "keepFiringFor": 0,
+        "labels": raw["labels"],
+        "annotations": raw["annotations"],
+        "alerts": alerts,
+        "health": "ok",
+        "evaluationTime": 0.0004,
+        "lastEvaluation": stamp(float(b.at[-1])),
+        "type": "alerting",
+    }
 
 
 def alerts_document(shop: Shop, b: Board) -> list[dict[str, Any]]:
@@ -212,10 +222,17 @@ def alerts_document(shop: Shop, b: Board) -> list[dict[str, Any]]:
     for a in b.firing:
         sent = a.fired + math.floor((last - a.fired) / RESEND) * RESEND
         query = quote_plus(render(shop.naming.express(a.rule.expr)))
-        out.append({
-            "annotations": notes(a.rule, summary(a.rule, shop.naming, a)), "endsAt": stamp(sent + 4 * max(RESEND, shop.steps[1])),
-            "fingerprint": fingerprint(a.labels), "receivers": [{"name": "assistant"}], "startsAt": stamp(a.fired),
-            "status": {"inhibitedBy": [], "silencedBy": [], "state": "active"}, "updatedAt": stamp(sent + 0.004),
-            "generatorURL": f"http://prometheus.example/graph?g0.expr={query}&g0.tab=1", "labels": dict(a.labels),
-        })  # fmt: skip
+        out.append(
+            {
+                "annotations": notes(a.rule, summary(a.rule, shop.naming, a)),
+                "endsAt": stamp(sent + 4 * max(RESEND, shop.steps[1])),
+                "fingerprint": fingerprint(a.labels),
+                "receivers": [{"name": "assistant"}],
+                "startsAt": stamp(a.fired),
+                "status": {"inhibitedBy": [], "silencedBy": [], "state": "active"},
+                "updatedAt": stamp(sent + 0.004),
+                "generatorURL": f"http://prometheus.example/graph?g0.expr={query}&g0.tab=1",
+                "labels": dict(a.labels),
+            }
+        )
     return sorted(out, key=lambda x: str(x["fingerprint"]))

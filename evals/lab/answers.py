@@ -1,4 +1,4 @@
-"""The truth of a made world, as TOML for scorers. It is written to a folder of its own that nothing under test reads."""
+"""The truth of a made world, as TOML for scorers. Its folder is read by nothing under test."""
 
 from __future__ import annotations
 
@@ -14,11 +14,22 @@ if TYPE_CHECKING:
     from evals.lab.make import Truth
 
 PLAIN_HOMES = {
-    "gateway": "payments-api", "orchestrator": "payment-orchestrator", "risk": "risk-scoring", "vault": "token-vault",
-    "threeds": "threeds-server", "connector": "acquirer-connector", "hsm": "hsm-proxy", "ledger": "ledger",
-    "settlement": "settlement", "webhooks": "webhook-dispatcher", "payouts": "payouts", "disputes": "disputes",
-    "fx": "fx-rates", "onboarding": "merchant-onboarding", "terminals": "terminal-gateway",
-}  # fmt: skip
+    "gateway": "payments-api",
+    "orchestrator": "payment-orchestrator",
+    "risk": "risk-scoring",
+    "vault": "token-vault",
+    "threeds": "threeds-server",
+    "connector": "acquirer-connector",
+    "hsm": "hsm-proxy",
+    "ledger": "ledger",
+    "settlement": "settlement",
+    "webhooks": "webhook-dispatcher",
+    "payouts": "payouts",
+    "disputes": "disputes",
+    "fx": "fx-rates",
+    "onboarding": "merchant-onboarding",
+    "terminals": "terminal-gateway",
+}
 
 
 def runbook_path(alert: str) -> str:
@@ -102,15 +113,27 @@ def answers_text(t: Truth) -> str:
     noise = sorted({a.rule.alert for a in b.firing} - set(own))
     names = [str(t.scenario.bound[k]) for k in ("issuer", "bin") if k in t.scenario.bound] if blind else []
     head: dict[str, object] = {
-        "format": 1, "world": t.shop.world, "kind": s.kind, "title": s.title, "seed": t.seed,
+        "format": 1,
+        "world": t.shop.world,
+        "kind": s.kind,
+        "title": s.title,
+        "seed": t.seed,
         "verdict": "inconclusive" if blind and s.verdict == "cause" else s.verdict,
-        "entity_kind": s.entity_kind, "entity": s.entity, "hidden": blind, "accept": list(s.coarser),
-        "mechanisms": [f.mechanism for f in s.faults], "change": guilty[0] if guilty else "none",
-        "innocent_changes": [c.id for c in t.changes if not c.guilty], "onset": t.onset if s.faults else "none",
-        "runbook": runbook_path(s.runbook), "alerts": own, "noise_alerts": noise, "tier": t.shop.tier,
+        "entity_kind": s.entity_kind,
+        "entity": s.entity,
+        "hidden": blind,
+        "accept": list(s.coarser),
+        "mechanisms": [f.mechanism for f in s.faults],
+        "change": guilty[0] if guilty else "none",
+        "innocent_changes": [c.id for c in t.changes if not c.guilty],
+        "onset": t.onset if s.faults else "none",
+        "runbook": runbook_path(s.runbook),
+        "alerts": own,
+        "noise_alerts": noise,
+        "tier": t.shop.tier,
         "must_say": [x for x in s.must_say if not any(n in x for n in names)],
         "must_not_say": [*s.must_not_say, *(["confirmed"] if blind or s.verdict != "cause" else [])],
-    }  # fmt: skip
+    }
     lines = [f"{k} = {_value(v)}" for k, v in head.items()]
     ends = [t.onset + f.delay + f.lasts for f in s.faults if f.lasts > 0]
     if ends and max(ends) <= t.now:

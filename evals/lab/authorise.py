@@ -1,6 +1,6 @@
 """What happens to an attempt on its way: gateway, risk, vault, HSM, 3DS, acquirer, scheme, issuer.
 
-Each attempt gets its healthy outcome first; a fault then overrides it where the attempt reaches the broken stage, so the
+Each attempt gets its healthy outcome first; a fault overrides it where the attempt reaches the broken stage, so the
 outcome that would have been is known for every attempt, and with it the true loss.
 """
 
@@ -17,15 +17,51 @@ from evals.lab.traffic import Attempts, Bools, Floats, Ints, first_attempts, in_
 
 CODES = tuple(REASONS)
 C = {code: i for i, code in enumerate(CODES)}
-STAGE = {"gateway": 0, "orchestrator": 0, "risk": 1, "vault": 2, "hsm": 3, "threeds": 4, "acs": 4, "directory": 4, "connector": 5, "acquirer": 5, "scheme": 6, "issuer": 7}  # fmt: skip
+STAGE = {
+    "gateway": 0,
+    "orchestrator": 0,
+    "risk": 1,
+    "vault": 2,
+    "hsm": 3,
+    "threeds": 4,
+    "acs": 4,
+    "directory": 4,
+    "connector": 5,
+    "acquirer": 5,
+    "scheme": 6,
+    "issuer": 7,
+}
 DONE = 99
 TIMEOUT = 9.0  # seconds that a connector waits for field 39
 # Issuers' declines, healthy. Shape: insufficient funds and "do not honour" lead everywhere, technical codes are rare.
-DECLINES = (("51", 0.40), ("05", 0.26), ("54", 0.045), ("14", 0.04), ("59", 0.05), ("61", 0.07), ("65", 0.07), ("57", 0.025), ("82", 0.02), ("91", 0.012), ("96", 0.005), ("68", 0.003))  # fmt: skip
+DECLINES = (
+    ("51", 0.40),
+    ("05", 0.26),
+    ("54", 0.045),
+    ("14", 0.04),
+    ("59", 0.05),
+    ("61", 0.07),
+    ("65", 0.07),
+    ("57", 0.025),
+    ("82", 0.02),
+    ("91", 0.012),
+    ("96", 0.005),
+    ("68", 0.003),
+)
 CHANNEL_SHIFT = (-0.005, 0.075, -0.05)  # card present is approved more often, subscriptions less
 CUT_DECLINE, CUT_REVIEW = 0.45, 0.38  # risk scores are Beta(2, 9)
 FALLBACK_DECLINE = 0.05
-DEFAULT_CODE = {"gateway": "G1", "orchestrator": "G1", "vault": "V1", "hsm": "88", "threeds": "T1", "connector": "96", "acquirer": "96", "scheme": "96", "issuer": "91"}  # fmt: skip
+DEFAULT_CODE = {
+    "gateway": "G1",
+    "orchestrator": "G1",
+    "vault": "V1",
+    "hsm": "88",
+    "threeds": "T1",
+    "connector": "96",
+    "acquirer": "96",
+    "scheme": "96",
+    "issuer": "91",
+}
 TECHNICAL = tuple(C[c] for c in ("91", "96", "68", "30", "88", "V1", "G1", "Q1"))
 MEDIAN = {
     "gateway": 0.011,
@@ -114,12 +150,27 @@ def healthy(rng: np.random.Generator, shop: Shop, a: Attempts, canary_from: floa
     late = code == C["68"]
     connector[late] = TIMEOUT + rng.random(int(late.sum())) * 0.2
     return Outcome(
-        code=code, healthy=code.copy(), reported=code.copy(), stage=stage, fault=np.full(n, -1),
-        risk_s=_lognormal(rng, n, MEDIAN["risk"], 0.35), vault_s=_lognormal(rng, n, MEDIAN["vault"], 0.4), hsm_s=_lognormal(rng, n, MEDIAN["hsm"], 0.3),
-        threeds_s=np.where(sca, _lognormal(rng, n, MEDIAN["threeds"], 0.5), 0.0), connector_s=connector, own_s=_lognormal(rng, n, MEDIAN["orchestrator"], 0.3),
-        timeout=late, limited=np.zeros(n, np.bool_), broken=np.full(n, -1), threeds=threeds, score=score, model=model, decision=decision,
-        fallback=rng.random(n) < 0.002, rule=(decision == 2) & (rng.random(n) < 0.3),
-    )  # fmt: skip
+        code=code,
+        healthy=code.copy(),
+        reported=code.copy(),
+        stage=stage,
+        fault=np.full(n, -1),
+        risk_s=_lognormal(rng, n, MEDIAN["risk"], 0.35),
+        vault_s=_lognormal(rng, n, MEDIAN["vault"], 0.4),
+        hsm_s=_lognormal(rng, n, MEDIAN["hsm"], 0.3),
+        threeds_s=np.where(sca, _lognormal(rng, n, MEDIAN["threeds"], 0.5), 0.0),
+        connector_s=connector,
+        own_s=_lognormal(rng, n, MEDIAN["orchestrator"], 0.3),
+        timeout=late,
+        limited=np.zeros(n, np.bool_),
+        broken=np.full(n, -1),
+        threeds=threeds,
+        score=score,
+        model=model,
+        decision=decision,
+        fallback=rng.random(n) < 0.002,
+        rule=(decision == 2) & (rng.random(n) < 0.3),
+    )
 
 
 def break_it(rng: np.random.Generator, shop: Shop, a: Attempts, o: Outcome, s: Scenario, onset: float) -> None:
@@ -347,6 +398,8 @@ def impact(shop: Shop, a: Attempts, o: Outcome, now: float) -> dict[str, object]
     currency = np.array([CURRENCY[r] for r in shop.regions])[a.region]
     by_currency = {c: int(a.amount[lost & (currency == c)].sum()) for c in sorted({CURRENCY[r] for r in shop.regions})}
     return {
-        "first_attempts_failed": int(hurt.sum()), "approved_later": int(recovered.sum()), "orders_lost": int(lost.sum()),
+        "first_attempts_failed": int(hurt.sum()),
+        "approved_later": int(recovered.sum()),
+        "orders_lost": int(lost.sum()),
         "lost_amount_minor": {c: v for c, v in by_currency.items() if v},
-    }  # fmt: skip
+    }

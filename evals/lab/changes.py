@@ -1,6 +1,6 @@
 """Change events of a world: the guilty one if the kind has one, confounders, and the ordinary ones of any day.
 
-Ordinary changes take their titles and diffs from the guilty changes of all kinds (with other values drawn) as well as from
+Ordinary changes take titles and diffs from the guilty changes of all kinds (with other values drawn) as well as from
 a list of harmless ones: no wording tells which is which.
 """
 

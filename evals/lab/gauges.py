@@ -202,7 +202,7 @@ def resources(m: Meter, shop: Shop, a: Attempts, o: Outcome, active: Sequence[Ac
             {
                 **me,
                 "job": me["service"],
-                "instance": f"10.{rng.integers(4, 200)}.{rng.integers(250)}.{rng.integers(2, 250)}:9{rng.integers(100, 999)}",
+                "instance": f"10.{rng.integers(200)}.{rng.integers(250)}.{rng.integers(250)}:9{rng.integers(100, 999)}",
             },
             _down(up, grid, active, role),
         )

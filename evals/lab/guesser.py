@@ -58,10 +58,14 @@ def change_clues(folder: Path, answers: Path) -> list[Clue]:
     out = []
     for c in changes:
         features = (
-            float(len(changes)), float(zlib.crc32(c["title"].encode()) % 1000), float(len(c.get("diff", ""))),
-            float(zlib.crc32(c["kind"].encode()) % 100), c["ts"] % 60, c["ts"] % 1,
+            float(len(changes)),
+            float(zlib.crc32(c["title"].encode()) % 1000),
+            float(len(c.get("diff", ""))),
+            float(zlib.crc32(c["kind"].encode()) % 100),
+            c["ts"] % 60,
+            c["ts"] % 1,
             float(int(c["id"][-2:], 16) if c["id"][-2:].isalnum() else 0),
-        )  # fmt: skip
+        )
         out.append(Clue(features, "guilty" if c["id"] == told["change"] else "innocent"))
     return out
 

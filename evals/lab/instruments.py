@@ -34,7 +34,7 @@ class Meter:
     def bins(self, t: Floats) -> Ints:
         """Index of the first scrape that sees an event of moment `t` (len(grid): none does)."""
         step = float(self.grid[1] - self.grid[0])  # the grid is regular, so counting steps is as good as searching
-        return np.clip(np.ceil((t - self.grid[0]) / step), 0, len(self.grid)).astype(np.int64)
+        return np.asarray(np.clip(np.ceil((t - self.grid[0]) / step), 0, len(self.grid)), dtype=np.int64)
 
     def gauge(self, role: str, labels: Labelled, values: npt.NDArray[Any]) -> None:
         self.rows.append(

@@ -1,8 +1,8 @@
 """A kind of incident played live: real Prometheus, real Alertmanager, a small exporter, and the clock on the wall.
 
 History is loaded with promtool; from then on Prometheus scrapes the exporter, evaluates the shop's rules, and its
-Alertmanager posts to the webhook that it was given. The exporter shows, at each scrape, what the simulated services would
-show at that moment. Everything listens on loopback and stops with the command.
+Alertmanager posts to the webhook that it was given. The exporter shows, at each scrape, what the simulated services
+would show at that moment. Everything listens on loopback and stops with the command.
 """
 
 from __future__ import annotations
@@ -169,7 +169,8 @@ def run(kind: Kind, play: Play, home: Path, say: Callable[[str], None]) -> bool:
     with stage(kind, play, home) as s:
         say(f"prometheus {s.prometheus.url}  alertmanager {s.alertmanager.url}  changes {s.exporter}/changes.json")
         say(
-            f'payops.toml:  [prometheus] url = "{s.prometheus.url}"  [alertmanager] url = "{s.alertmanager.url}"  [changes] url = "{s.exporter}/changes.json"'
+            f'payops.toml:  [prometheus] url = "{s.prometheus.url}"  [alertmanager] url = "{s.alertmanager.url}"  '
+            f'[changes] url = "{s.exporter}/changes.json"'
         )
         say(f"the onset is in {s.draft.onset - time.time():.0f} s; playing for {play.minutes:g} minutes")
         pending = lines(s.draft, play.seed) if play.loki else []

@@ -1,7 +1,7 @@
-"""The shop's log streams: JSON, logfmt, plain text, stack traces, ISO 8583 dumps, with planted cardholder data among them.
+"""The shop's log streams: JSON, logfmt, text, stack traces, ISO 8583 dumps, with planted cardholder data among them.
 
-The number of lines is the shop's, not the fault's: what a fault adds takes the place of ordinary lines, so that the size
-of the file says nothing. Issuer and BIN are written only where the label tier lets logs carry them.
+The number of lines is the shop's, not the fault's: what a fault adds takes the place of ordinary lines, so that the
+size of the file says nothing. Issuer and BIN are written only where the label tier lets logs carry them.
 """
 
 from __future__ import annotations
@@ -32,29 +32,76 @@ STREAMS = (
     },
 )
 FIELDS = (
-    {"order": "order", "scheme": "scheme", "issuer": "issuer", "acquirer": "acquirer", "rc": "rc", "ms": "ms", "bin": "bin", "msg": "msg"},
-    {"order": "payment_id", "scheme": "network", "issuer": "issuer_id", "acquirer": "acq", "rc": "response_code", "ms": "duration_ms", "bin": "iin", "msg": "message"},
-    {"order": "txn", "scheme": "brand", "issuer": "bank", "acquirer": "route", "rc": "de39", "ms": "elapsed", "bin": "bin6", "msg": "event"},
-)  # fmt: skip
+    {
+        "order": "order",
+        "scheme": "scheme",
+        "issuer": "issuer",
+        "acquirer": "acquirer",
+        "rc": "rc",
+        "ms": "ms",
+        "bin": "bin",
+        "msg": "msg",
+    },
+    {
+        "order": "payment_id",
+        "scheme": "network",
+        "issuer": "issuer_id",
+        "acquirer": "acq",
+        "rc": "response_code",
+        "ms": "duration_ms",
+        "bin": "iin",
+        "msg": "message",
+    },
+    {
+        "order": "txn",
+        "scheme": "brand",
+        "issuer": "bank",
+        "acquirer": "route",
+        "rc": "de39",
+        "ms": "elapsed",
+        "bin": "bin6",
+        "msg": "event",
+    },
+)
 TRACES = (
-    "com.example.pay.{cls}Exception: {text}\n\tat com.example.pay.{cls}.exchange({cls}.java:214)\n\tat com.example.pay.Router.authorise(Router.java:88)\nCaused by: java.net.SocketTimeoutException: Read timed out after {ms} ms",
-    'Traceback (most recent call last):\n  File "/srv/app/{cls}.py", line 131, in exchange\n    return await self.session.send(frame)\nTimeoutError: {text}',
-    "panic recovered: {text}\ngoroutine 4182 [running]:\nmain.(*{cls}).Exchange(0xc0001fa000)\n\t/src/{cls}.go:97 +0x1d4",
+    "com.example.pay.{cls}Exception: {text}\n\tat com.example.pay.{cls}.exchange({cls}.java:214)\n"
+    "\tat com.example.pay.Router.authorise(Router.java:88)\n"
+    "Caused by: java.net.SocketTimeoutException: Read timed out after {ms} ms",
+    'Traceback (most recent call last):\n  File "/srv/app/{cls}.py", line 131, in exchange\n'
+    "    return await self.session.send(frame)\nTimeoutError: {text}",
+    "panic recovered: {text}\ngoroutine 4182 [running]:\n"
+    "main.(*{cls}).Exchange(0xc0001fa000)\n\t/src/{cls}.go:97 +0x1d4",
 )
 # What a component says when it meets a fault and the kind does not give its own words.
 WORDS = {
     "slow": ("response took {ms} ms", "slow answer, {ms} ms"),
     "error": ("request failed", "upstream answered with an error"),
     "drop": ("no answer within {ms} ms", "timed out after {ms} ms"),
-    "miscode": ("answer mapped",), "drift": ("decision declined",), "rule": ("decision declined",), "throttle": ("rejected by partner, too many requests",),
-    "expire": ("tls: handshake failure", "certificate verify failed"), "skew": ("timestamp outside the accepted window",),
-    "stall": ("consumer is behind", "processing is slower than arrivals"), "level": ("threshold passed",), "climb": ("usage grows",),
-    "freeze": ("no new data received",), "overrun": ("batch still running",), "duplicate": ("key seen before",), "restart": ("process started",),
-}  # fmt: skip
+    "miscode": ("answer mapped",),
+    "drift": ("decision declined",),
+    "rule": ("decision declined",),
+    "throttle": ("rejected by partner, too many requests",),
+    "expire": ("tls: handshake failure", "certificate verify failed"),
+    "skew": ("timestamp outside the accepted window",),
+    "stall": ("consumer is behind", "processing is slower than arrivals"),
+    "level": ("threshold passed",),
+    "climb": ("usage grows",),
+    "freeze": ("no new data received",),
+    "overrun": ("batch still running",),
+    "duplicate": ("key seen before",),
+    "restart": ("process started",),
+}
 BACKGROUND = (
-    "connection reset by peer, retrying", "cache miss rate above usual", "slow query 412 ms", "retrying after transient error", "client closed request",
-    "deadline exceeded calling upstream, retried", "queue poll returned empty", "unexpected content type from merchant", "signature header missing",
-)  # fmt: skip
+    "connection reset by peer, retrying",
+    "cache miss rate above usual",
+    "slow query 412 ms",
+    "retrying after transient error",
+    "client closed request",
+    "deadline exceeded calling upstream, retried",
+    "queue poll returned empty",
+    "unexpected content type from merchant",
+    "signature header missing",
+)
 LOGGED_BY = {
     "issuer": "connector",
     "scheme": "connector",
@@ -112,9 +159,14 @@ def writer(rng: np.random.Generator, shop: Shop) -> Writer:
 def _fields(shop: Shop, a: Attempts, o: Outcome, i: int) -> dict[str, object]:
     issuer = shop.issuers[int(a.issuer[i])]
     return {
-        "order": f"ord_{int(a.order[i]):08x}", "scheme": SCHEMES[int(a.scheme[i])], "issuer": issuer.name, "bin": issuer.bins[int(a.bin[i])],
-        "acquirer": shop.acquirers[int(a.acquirer[i])], "rc": CODES[int(o.reported[i])], "ms": round(o.total_at(i) * 1000),
-    }  # fmt: skip
+        "order": f"ord_{int(a.order[i]):08x}",
+        "scheme": SCHEMES[int(a.scheme[i])],
+        "issuer": issuer.name,
+        "bin": issuer.bins[int(a.bin[i])],
+        "acquirer": shop.acquirers[int(a.acquirer[i])],
+        "rc": CODES[int(o.reported[i])],
+        "ms": round(o.total_at(i) * 1000),
+    }
 
 
 def _pick(d: Mapping[str, object], *keys: str) -> dict[str, object]:
@@ -159,7 +211,8 @@ def ordinary(w: Writer, a: Attempts, o: Outcome, i: int) -> None:
                 float(a.t[i]),
                 "gateway",
                 "info",
-                f"POST /v1/payments 200 {f['ms']}ms {w.names['order']}={f['order']} merchant=m_{int(a.order[i]) % 211:04d}",
+                f"POST /v1/payments 200 {f['ms']}ms {w.names['order']}={f['order']} "
+                f"merchant=m_{int(a.order[i]) % 211:04d}",
             )
 
 
@@ -222,7 +275,8 @@ def iso_dump(w: Writer, p: Planter, a: Attempts, i: int, rc: str) -> str:
     """A request dumped field by field, as switches do when somebody left debugging on (ISO 8583:1987 fields)."""
     prefix = w.shop.issuers[int(a.issuer[i])].bins[int(a.bin[i])] if w.shop.tier != "nowhere" else ""
     return (
-        f"0100 002={p.pan('plain', prefix)} 003=000000 004={int(a.amount[i]):012d} 011={int(a.order[i]) % 999983:06d} 014=2907 022=051 "
+        f"0100 002={p.pan('plain', prefix)} 003=000000 004={int(a.amount[i]):012d} "
+        f"011={int(a.order[i]) % 999983:06d} 014=2907 022=051 "
         f"035={p.pan('track2')} 041=TRM{int(a.order[i]) % 9973:05d} 049=978 resp 039={rc}"
     )
 
@@ -288,7 +342,8 @@ def plants(w: Writer, p: Planter, start: float, now: float) -> None:
             case "base64":
                 line = f"debug payload_b64={written} source=checkout"
             case "json-number":
-                line = f'{{"level":"debug","{w.names["msg"]}":"tokenise request","card":{{"number":{written},"cvc":"{p.cvv()}","exp":"07/29"}}}}'
+                card = f'{{"number":{written},"cvc":"{p.cvv()}","exp":"07/29"}}'
+                line = f'{{"level":"debug","{w.names["msg"]}":"tokenise request","card":{card}}}'
             case "hex":
                 line = f"vault frame 0x{written} accepted"
             case _:
@@ -319,9 +374,17 @@ def background(w: Writer, start: float, now: float, n: int) -> None:
 
 
 def entries(
-    w: Writer, p: Planter, s: Scenario, a: Attempts, o: Outcome, active: Sequence[Active],
-    moments: Mapping[int, Sequence[float]], starts: Sequence[tuple[float, str]], window: tuple[float, float], budget: int,
-) -> list[dict[str, Any]]:  # fmt: skip
+    w: Writer,
+    p: Planter,
+    s: Scenario,
+    a: Attempts,
+    o: Outcome,
+    active: Sequence[Active],
+    moments: Mapping[int, Sequence[float]],
+    starts: Sequence[tuple[float, str]],
+    window: tuple[float, float],
+    budget: int,
+) -> list[dict[str, Any]]:
     """All lines of the world in order of time, about `budget` of them."""
     start, now = window
     plants(w, p, start, now)

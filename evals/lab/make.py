@@ -1,7 +1,7 @@
 """Make a world: draw a shop, bind a kind to it, simulate, measure, let the rules find out, cut it at `now`, write it.
 
-The same kind, seed and options give the same bytes. `now` lies shortly after the first alert that the fault sets off; the
-length of the world is drawn by itself, so that it says nothing. The answers go to another folder.
+The same kind, seed and options give the same bytes. `now` lies shortly after the first alert that the fault sets off;
+the length of the world is drawn by itself, so that it says nothing. The answers go to another folder.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The stretch of time that is simulated: the onset (unix s), seconds before and after it, seconds between scrapes."""
+    """What is simulated: the onset (unix s), seconds before and after it, seconds between scrapes."""
 
     onset: float
     before: float = BEFORE
@@ -153,7 +153,17 @@ def _say(rng: np.random.Generator, s: Scenario, onset: float, end: float) -> dic
     return out
 
 
-def _measure(m: Meter, shop: Shop, s: Scenario, a: Attempts, o: Outcome, active: Sequence[gauges.Active], onset: float, changes: Sequence[Event], moments: Mapping[int, Sequence[float]]) -> None:  # fmt: skip
+def _measure(
+    m: Meter,
+    shop: Shop,
+    s: Scenario,
+    a: Attempts,
+    o: Outcome,
+    active: Sequence[gauges.Active],
+    onset: float,
+    changes: Sequence[Event],
+    moments: Mapping[int, Sequence[float]],
+) -> None:
     requests = measure.path_requests(shop, a, o, m.rng)
     requests.update(measure.calm_requests(shop, a, o, s, (float(m.grid[0]) - 30, float(m.grid[-1])), onset, m.rng))
     soon = _soon(m.rng, shop, s)
@@ -254,6 +264,7 @@ def _cut(d: Draft, seed: int, now: float, rng: np.random.Generator) -> World | N
     starts = [(c.ts, c.service) for c in changes if c.kind in {"deploy", "config"}]
     budget = int(rng.integers(7000, 13000))
     lines = logs.entries(w, planter, d.scenario, d.a, d.o, d.active, d.moments, starts, (start, now), budget)
+    planter.forget_unless_in("\n".join(str(e["line"]) for e in lines))
     truth = Truth(seed, d.shop, d.scenario, d.onset, now, start, d.a, d.o, changes, b, planter, d.noise)
     return World(truth, grid, rows, tuple(lines))
 

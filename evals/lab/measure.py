@@ -15,7 +15,16 @@ from evals.lab.traffic import Attempts, Bools, Floats, Ints, in_scope
 
 DECISIONS = ("approve", "review", "decline")
 CALM_RATE = {"settlement": 0.25, "payouts": 0.5, "disputes": 0.2, "fx": 0.4, "onboarding": 0.15, "terminals": 1.5}
-CALM_MEDIAN = {"ledger": 0.021, "webhooks": 0.18, "settlement": 0.09, "payouts": 0.24, "disputes": 0.05, "fx": 0.03, "onboarding": 0.3, "terminals": 0.02}  # fmt: skip
+CALM_MEDIAN = {
+    "ledger": 0.021,
+    "webhooks": 0.18,
+    "settlement": 0.09,
+    "payouts": 0.24,
+    "disputes": 0.05,
+    "fx": 0.03,
+    "onboarding": 0.3,
+    "terminals": 0.02,
+}
 CALM_BAD = {"webhooks": 0.03, "payouts": 0.012}
 RULE_NAMES = ("velocity-card", "geo-mismatch", "amount-step")
 
@@ -200,9 +209,14 @@ def path_requests(shop: Shop, a: Attempts, o: Outcome, rng: np.random.Generator)
     failing = (o.broken >= 0) | o.timeout
     slow_3ds = o.threeds_s >= 10.0
     bad = {
-        "gateway": failing, "orchestrator": failing, "risk": o.fallback & (o.fault >= 0), "vault": o.broken == STAGE["vault"],
-        "hsm": o.broken == STAGE["hsm"], "threeds": slow_3ds, "connector": (o.broken == STAGE["connector"]) | o.timeout,
-    }  # fmt: skip
+        "gateway": failing,
+        "orchestrator": failing,
+        "risk": o.fallback & (o.fault >= 0),
+        "vault": o.broken == STAGE["vault"],
+        "hsm": o.broken == STAGE["hsm"],
+        "threeds": slow_3ds,
+        "connector": (o.broken == STAGE["connector"]) | o.timeout,
+    }
     for role, took in seconds.items():
         reached = o.threeds >= 0 if role == "threeds" else o.stage >= STAGE[role]
         status = np.where(

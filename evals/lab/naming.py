@@ -25,13 +25,29 @@ FOLDER = Path(__file__).parent / "namings"
 APPROVED = "00"
 # Reasons in words, as gateways commonly give them for ISO 8583 field 39 (1987) and scheme-specific codes.
 REASONS = {
-    "00": "approved", "05": "do_not_honor", "14": "invalid_card_number", "51": "insufficient_funds",
-    "54": "expired_card", "59": "suspected_fraud", "61": "limit_exceeded", "65": "authentication_required",
-    "57": "not_permitted", "91": "issuer_unavailable", "96": "system_malfunction", "68": "late_response",
-    "63": "security_violation", "30": "format_error", "R1": "risk_declined", "T1": "threeds_failed",
-    "G1": "gateway_error", "82": "cvv_mismatch", "12": "invalid_transaction", "88": "cryptographic_failure",
-    "V1": "tokenisation_failed", "Q1": "rate_limited",
-}  # fmt: skip
+    "00": "approved",
+    "05": "do_not_honor",
+    "14": "invalid_card_number",
+    "51": "insufficient_funds",
+    "54": "expired_card",
+    "59": "suspected_fraud",
+    "61": "limit_exceeded",
+    "65": "authentication_required",
+    "57": "not_permitted",
+    "91": "issuer_unavailable",
+    "96": "system_malfunction",
+    "68": "late_response",
+    "63": "security_violation",
+    "30": "format_error",
+    "R1": "risk_declined",
+    "T1": "threeds_failed",
+    "G1": "gateway_error",
+    "82": "cvv_mismatch",
+    "12": "invalid_transaction",
+    "88": "cryptographic_failure",
+    "V1": "tokenisation_failed",
+    "Q1": "rate_limited",
+}
 ERROR_CODES = frozenset({"91", "96", "68", "30", "G1", "88", "V1", "Q1"})
 
 

@@ -24,9 +24,17 @@ LAST = (
     "Szymanska",
 )
 RANGES = (
-    ("411111", 16), ("424242", 16), ("555555", 16), ("510510", 16), ("222300", 16), ("378282", 15), ("601111", 16),
-    ("353011", 16), ("675964", 19), ("360000", 14),
-)  # fmt: skip
+    ("411111", 16),
+    ("424242", 16),
+    ("555555", 16),
+    ("510510", 16),
+    ("222300", 16),
+    ("378282", 15),
+    ("601111", 16),
+    ("353011", 16),
+    ("675964", 19),
+    ("360000", 14),
+)
 FORMS = ("plain", "spaced", "dashed", "dotted", "percent", "base64", "hex", "json-number")
 
 
@@ -56,6 +64,10 @@ class Planter:
     rng: np.random.Generator
     planted: list[Planted] = field(default_factory=list)
 
+    def forget_unless_in(self, text: str) -> None:
+        """Drop what no line that was kept holds."""
+        self.planted[:] = [p for p in self.planted if p.written in text]
+
     def _keep(self, kind: str, form: str, value: str, written: str) -> str:
         self.planted.append(Planted(kind, form, value, written))
         return written
@@ -73,10 +85,16 @@ class Planter:
         if length == 15:
             groups = [value[:4], value[4:10], value[10:]]
         forms = {
-            "plain": value, "spaced": " ".join(groups), "dashed": "-".join(groups), "dotted": ".".join(groups),
-            "percent": quote(" ".join(groups)), "base64": base64.b64encode(value.encode()).decode(),
-            "hex": value.encode().hex(), "track2": f";{value}=2907101{self.digits(10)}?", "json-number": value,
-        }  # fmt: skip
+            "plain": value,
+            "spaced": " ".join(groups),
+            "dashed": "-".join(groups),
+            "dotted": ".".join(groups),
+            "percent": quote(" ".join(groups)),
+            "base64": base64.b64encode(value.encode()).decode(),
+            "hex": value.encode().hex(),
+            "track2": f";{value}=2907101{self.digits(10)}?",
+            "json-number": value,
+        }
         return self._keep("track" if form == "track2" else "pan", form, value, forms[form])
 
     def cvv(self) -> str:

@@ -27,17 +27,53 @@ class Published:
 
 
 RANGES = (
-    Published("approved, card not present", 0.75, 0.92, "share", "EBANX, credit card declines (75 % is the floor of good standing); uSwipe, approval ratio (aim over 85 %)"),
-    Published("approved, card present", 0.92, 0.99, "share", "Finantrix, card authorisation life cycle (target above 97 %)"),
-    Published("insufficient funds among issuers' declines", 0.36, 0.50, "share", "Ethoca by Soar Payments (44.4 %); EBANX (nearly 40 %); Spreedly (almost half)"),
+    Published(
+        "approved, card not present",
+        0.75,
+        0.92,
+        "share",
+        "EBANX, credit card declines (75 % is the floor of good standing); uSwipe, approval ratio (aim over 85 %)",
+    ),
+    Published(
+        "approved, card present", 0.92, 0.99, "share", "Finantrix, card authorisation life cycle (target above 97 %)"
+    ),
+    Published(
+        "insufficient funds among issuers' declines",
+        0.36,
+        0.50,
+        "share",
+        "Ethoca by Soar Payments (44.4 %); EBANX (nearly 40 %); Spreedly (almost half)",
+    ),
     Published("suspected fraud among issuers' declines", 0.03, 0.12, "share", "Ethoca by Soar Payments (9.4 %)"),
-    Published("authentications that succeed", 0.85, 0.95, "share", "Netcetera, strong customer authentication (85.5 % under PSD2, 89 % outside)"),
-    Published("authorisation, median", 0.1, 1.0, "s", "Finantrix, payment latency (seconds at most; each hop 50-200 ms)"),
-    Published("authorisation, 95th percentile", 0.3, 2.0, "s", "Finantrix, average payment processing latency (P95 below 2 s)"),
+    Published(
+        "authentications that succeed",
+        0.85,
+        0.95,
+        "share",
+        "Netcetera, strong customer authentication (85.5 % under PSD2, 89 % outside)",
+    ),
+    Published(
+        "authorisation, median", 0.1, 1.0, "s", "Finantrix, payment latency (seconds at most; each hop 50-200 ms)"
+    ),
+    Published(
+        "authorisation, 95th percentile", 0.3, 2.0, "s", "Finantrix, average payment processing latency (P95 below 2 s)"
+    ),
     Published("quietest hour", 2, 5, "hour", "Paymark by Scoop: 3 to 4 in the morning"),
-    Published("busiest hour", 11, 20, "hour", "Paymark by Scoop: noon to 1; National Retail Federation: online into the evening"),
-    Published("quietest hour's share of the busiest", 0.02, 0.35, "share", "Paymark by Scoop, share of spending by hour (figure 1)"),
-)  # fmt: skip
+    Published(
+        "busiest hour",
+        11,
+        20,
+        "hour",
+        "Paymark by Scoop: noon to 1; National Retail Federation: online into the evening",
+    ),
+    Published(
+        "quietest hour's share of the busiest",
+        0.02,
+        0.35,
+        "share",
+        "Paymark by Scoop, share of spending by hour (figure 1)",
+    ),
+)
 
 
 def measure(seed: int) -> dict[str, float]:

@@ -120,9 +120,12 @@ def alertmanager(home: Path, *, webhook: str = "", token_file: Path | None = Non
     config.write_text(json.dumps({"route": route, "receivers": [receiver]}))
     port = free_port()
     command = [
-        "prometheus-alertmanager", f"--config.file={config}", f"--storage.path={home / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=",
-    ]  # fmt: skip
+        "prometheus-alertmanager",
+        f"--config.file={config}",
+        f"--storage.path={home / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
     with _running("alertmanager", command, f"http://127.0.0.1:{port}", "/-/ready", home / "log.txt") as server:
         yield server
 
@@ -169,9 +172,13 @@ def prometheus(
     (home / "prometheus.yml").write_text(json.dumps(document))
     port = free_port()
     command = [
-        "prometheus", f"--config.file={home / 'prometheus.yml'}", f"--storage.tsdb.path={data}",
-        f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=10y", "--query.timeout=2m",
-    ]  # fmt: skip
+        "prometheus",
+        f"--config.file={home / 'prometheus.yml'}",
+        f"--storage.tsdb.path={data}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--storage.tsdb.retention.time=10y",
+        "--query.timeout=2m",
+    ]
     with _running("prometheus", command, f"http://127.0.0.1:{port}", "/-/ready", home / "log.txt") as server:
         yield server
 

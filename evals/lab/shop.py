@@ -19,17 +19,52 @@ from evals.lab.naming import Naming
 
 FOLDER = Path(__file__).parent / "topologies"
 ROLES = (
-    "gateway", "orchestrator", "risk", "vault", "threeds", "connector", "hsm", "ledger", "settlement", "webhooks",
-    "payouts", "disputes", "fx", "onboarding", "terminals",
-)  # fmt: skip
+    "gateway",
+    "orchestrator",
+    "risk",
+    "vault",
+    "threeds",
+    "connector",
+    "hsm",
+    "ledger",
+    "settlement",
+    "webhooks",
+    "payouts",
+    "disputes",
+    "fx",
+    "onboarding",
+    "terminals",
+)
 SCHEMES = ("visa", "mastercard", "amex")
 CURRENCY = {"eu": "EUR", "uk": "GBP", "us": "USD", "nordics": "SEK"}
 CHANNELS = ("ecom", "pos", "recurring")
 TIERS = ("metrics", "metrics", "logs", "nowhere")  # where issuer and BIN can be seen; half the worlds: in metrics
 _ISSUER_WORDS = (
-    "alder", "birch", "cobalt", "dune", "ember", "fjord", "granite", "heron", "indigo", "juniper", "kelp", "larch",
-    "maple", "nimbus", "onyx", "pebble", "quarry", "raven", "saffron", "tundra", "umber", "violet", "willow", "zephyr",
-)  # fmt: skip
+    "alder",
+    "birch",
+    "cobalt",
+    "dune",
+    "ember",
+    "fjord",
+    "granite",
+    "heron",
+    "indigo",
+    "juniper",
+    "kelp",
+    "larch",
+    "maple",
+    "nimbus",
+    "onyx",
+    "pebble",
+    "quarry",
+    "raven",
+    "saffron",
+    "tundra",
+    "umber",
+    "violet",
+    "willow",
+    "zephyr",
+)
 _ACQUIRER_WORDS = ("helio", "ionos", "jasper", "karst", "lotus", "mistral", "nova", "opal", "pylon", "quill")
 _ENDINGS = ("bank", "-credit", "savings", "-trust", "", "-mutual")
 _ACS_WORDS = ("acs-north", "acs-prime", "stepguard", "authline", "veriport")

@@ -39,9 +39,20 @@ PATH = (
 OFF_PATH = ("ledger", "settlement", "webhooks", "payouts", "disputes", "fx", "onboarding", "terminals")
 SCOPES = ("issuer", "scheme", "acquirer", "region", "channel", "acs", "bin", "model", "link", "sample")
 GAUGES = (
-    "pool_in_use", "replica_lag", "disk_used", "memory_used", "feature_age", "clock_offset", "breaks", "terminals",
-    "link_up", "onboarding_pending", "up", "consumer_lag", "posting_lag",
-)  # fmt: skip
+    "pool_in_use",
+    "replica_lag",
+    "disk_used",
+    "memory_used",
+    "feature_age",
+    "clock_offset",
+    "breaks",
+    "terminals",
+    "link_up",
+    "onboarding_pending",
+    "up",
+    "consumer_lag",
+    "posting_lag",
+)
 # mechanism: (components it may act on, fields it needs, fields it may have)
 MECHANISMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "slow": ((*PATH, *OFF_PATH), ("add_ms",), ()),
@@ -249,7 +260,17 @@ def _check_fault(where: str, f: Mapping[str, Any]) -> None:
     _check_values(where, f)
 
 
-_LIMITS = {"share": (0.0, 1.0), "delay": (0.0, 3000.0), "ramp": (0.0, 3600.0), "lasts": (0.0, 7200.0), "add_ms": (1.0, 60000.0), "decline_share": (0.0, 1.0), "shift": (-0.9, 0.9), "seconds": (-600.0, 600.0), "every": (20.0, 3600.0)}  # fmt: skip
+_LIMITS = {
+    "share": (0.0, 1.0),
+    "delay": (0.0, 3000.0),
+    "ramp": (0.0, 3600.0),
+    "lasts": (0.0, 7200.0),
+    "add_ms": (1.0, 60000.0),
+    "decline_share": (0.0, 1.0),
+    "shift": (-0.9, 0.9),
+    "seconds": (-600.0, 600.0),
+    "every": (20.0, 3600.0),
+}
 
 
 def _check_values(where: str, f: Mapping[str, Any]) -> None:
@@ -275,10 +296,16 @@ def _check_values(where: str, f: Mapping[str, Any]) -> None:
 
 _NUMBERS = {"factor": (0.0, 50.0), "to": (0.0, 1e9), "per_minute": (-1e6, 1e6)}
 _WORDS: Mapping[str, Sequence[str]] = {
-    "code": tuple(REASONS), "from": tuple(REASONS), "queue": QUEUES, "gauge": GAUGES, "signal": ("metrics", "logs"),
-    "profile": ("surge", "cardtest"), "counts": ("dns_failures", "tls_failures"), "scanner": ("pan", "secret"),
+    "code": tuple(REASONS),
+    "from": tuple(REASONS),
+    "queue": QUEUES,
+    "gauge": GAUGES,
+    "signal": ("metrics", "logs"),
+    "profile": ("surge", "cardtest"),
+    "counts": ("dns_failures", "tls_failures"),
+    "scanner": ("pan", "secret"),
     "level": ("debug", "info", "warn", "error"),
-}  # fmt: skip
+}
 
 
 def bind(kind: Kind, shop: Shop, rng: np.random.Generator) -> Scenario:
@@ -291,15 +318,24 @@ def bind(kind: Kind, shop: Shop, rng: np.random.Generator) -> Scenario:
     entity = raw.get("entity", {})
     change = raw.get("change")
     return Scenario(
-        kind=kind.name, title=raw["title"], verdict=raw["verdict"], alerts=tuple(raw["alerts"]), runbook=raw["runbook"],
-        entity_kind=str(entity.get("kind", "none")), entity=str(fill(entity.get("name", "none"))),
-        coarser=tuple(fill(entity.get("coarser", []))), faults=tuple(_fault(fill, f) for f in raw.get("faults", [])),
+        kind=kind.name,
+        title=raw["title"],
+        verdict=raw["verdict"],
+        alerts=tuple(raw["alerts"]),
+        runbook=raw["runbook"],
+        entity_kind=str(entity.get("kind", "none")),
+        entity=str(fill(entity.get("name", "none"))),
+        coarser=tuple(fill(entity.get("coarser", []))),
+        faults=tuple(_fault(fill, f) for f in raw.get("faults", [])),
         change=_change(fill, change, rng) if change else None,
         confounders=tuple(_change(fill, c, rng) for c in raw.get("confounders", [])),
-        must_say=tuple(fill(raw.get("must_say", []))), must_not_say=tuple(fill(raw.get("must_not_say", []))),
-        also=tuple((str(a["kind"]), str(fill(a["name"]))) for a in raw.get("also", [])), bound=bound,
-        now_after=raw.get("now_after", "alert"), unobservable=bool(raw.get("unobservable", False)),
-    )  # fmt: skip
+        must_say=tuple(fill(raw.get("must_say", []))),
+        must_not_say=tuple(fill(raw.get("must_not_say", []))),
+        also=tuple((str(a["kind"]), str(fill(a["name"]))) for a in raw.get("also", [])),
+        bound=bound,
+        now_after=raw.get("now_after", "alert"),
+        unobservable=bool(raw.get("unobservable", False)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,10 +86,21 @@ def orders(rng: np.random.Generator, shop: Shop, t: Floats, *, first_id: int = 0
     mean = np.array([8.2, 7.4, 7.3])[channel]  # ln of minor units: about 36, 16 and 15 in the currency
     amount = np.maximum(np.round(np.exp(rng.normal(mean, 0.9))), 50).astype(np.int64)
     return Attempts(
-        t=t, order=first_id + np.arange(n), issuer=issuer, scheme=scheme, acquirer=acquirer, region=region, channel=channel,
-        bin=2 * scheme + (rng.random(n) < 0.4), amount=amount, wave=np.zeros(n, np.int64), sample=rng.random(n),
-        extra=np.full(n, extra), sca=(channel == 0) & (rng.random(n) < sca), failover=np.zeros(n, np.bool_),
-    )  # fmt: skip
+        t=t,
+        order=first_id + np.arange(n),
+        issuer=issuer,
+        scheme=scheme,
+        acquirer=acquirer,
+        region=region,
+        channel=channel,
+        bin=2 * scheme + (rng.random(n) < 0.4),
+        amount=amount,
+        wave=np.zeros(n, np.int64),
+        sample=rng.random(n),
+        extra=np.full(n, extra),
+        sca=(channel == 0) & (rng.random(n) < sca),
+        failover=np.zeros(n, np.bool_),
+    )
 
 
 def in_scope(fault: Fault, a: Attempts, shop: Shop) -> Bools:

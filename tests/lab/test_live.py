@@ -51,14 +51,15 @@ def from_server(server: servers.Server, query: str, at: np.ndarray, every: float
 @pytest.mark.parametrize(
     ("kind", "seed", "naming"),
     [
-        ("issuer-outage", 3, "plain"),
-        ("crash-loop", 4, "terse"),
-        ("missing-metrics", 5, "split"),
-        ("recovered", 6, "otel"),
+        pytest.param("issuer-outage", 3, "plain", marks=pytest.mark.slow),
+        pytest.param("crash-loop", 4, "terse", marks=pytest.mark.slow),
+        pytest.param("missing-metrics", 5, "split", marks=pytest.mark.slow),
+        ("batch-overrun", 6, "otel"),
     ],
 )
 def test_a_real_prometheus_computes_the_same(kind: str, seed: int, naming: str, tmp_path: Path) -> None:
-    world = make.make(spec.load_kind(kind), seed, make.Options(naming=naming))
+    tier = "nowhere" if kind == "batch-overrun" else ""  # the smallest world for every day, larger ones for the night
+    world = make.make(spec.load_kind(kind), seed, make.Options(naming=naming, tier=tier))
     where, every = world.truth.shop, world.truth.shop.steps[1]
     at, samples = make.evaluation_times(world.grid, every, world.truth.now), make.samples_of(world)
     write_lines(tmp_path / "history.om", history_lines(world))
@@ -86,7 +87,7 @@ def test_a_real_prometheus_computes_the_same(kind: str, seed: int, naming: str, 
         for a in world.truth.board.firing
     }
     assert fired == lab
-    assert compared > 60
+    assert compared > 40
 
 
 def firing_by_server(server: servers.Server, alert: str, query: str, hold: int, at: np.ndarray, every: float) -> set:

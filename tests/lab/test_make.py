@@ -131,7 +131,7 @@ def test_the_onset_is_before_now_and_after_an_hour_of_baseline(written: tuple[Pa
     assert answers["onset"] - outage.grid[0] > 3600
 
 
-@pytest.mark.parametrize("tier", ["metrics", "logs", "nowhere"])
+@pytest.mark.parametrize("tier", ["metrics", "nowhere", pytest.param("logs", marks=pytest.mark.slow)])
 def test_label_tiers_hold_to_the_byte(tier: str, tmp_path: Path) -> None:
     made = world("issuer-outage", 11, tier)
     folder = lab.write(made, tmp_path / "w", tmp_path / "a")
