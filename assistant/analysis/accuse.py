@@ -74,7 +74,7 @@ def from_changes(m: Material, of: Of, confined: Sequence[Explained]) -> None:
         vote = 1.2 * link.score * (0.5 + 0.5 * relevant) if told else 0.2
         c.add(weight, _change_text(change, link), [link.evidence], kind=change_kind(change), vote=vote, by=by)
         if told and not c.change:
-            c.change, c.fault = change.id, "ours"
+            c.change, c.fits, c.fault = change.id, relevant, "ours"
         if confined and told and relevant >= 0.5:
             _takes_over(c, change, link, confined[0], relevant, m, of)
         for reason in link.against:

@@ -37,7 +37,7 @@ SCOPES = (
 @dataclass(slots=True)
 class Candidate:
     """An entity under suspicion while evidence is added up. `kinds` votes for the sort of failure; `seen_by` are the
-    kinds of evidence whose onset agrees."""
+    kinds of evidence whose onset agrees; `fits` is how relevant the change is, 0..1."""
 
     entity: str
     dimension: str
@@ -47,6 +47,7 @@ class Candidate:
     kinds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     seen_by: set[str] = field(default_factory=set)
     change: str = ""
+    fits: float = 0.0
     fault: Fault = "unknown"
     within: str = ""
     """The scope of loss it explains, for telling rivals from second faults."""

@@ -29,6 +29,10 @@ from assistant.core.observations import Observations, PaymentsMap
 from assistant.core.time import Window
 
 Ints = NDArray[np.int64]
+SURE = 12.0
+"""The log-likelihood ratio below which an excess is chance, searched over as many sets as there are."""
+FEW = 8.0
+"""Lost payments below which nothing is said."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,22 +207,42 @@ def explain(cube: Cube, *, baseline: Window, window: Window, depth: int = 2, mos
     if not covered_in(cube, baseline) or not covered_in(cube, window):
         return []
     names = [n for n in cube.names if len({leaf.get(n, "") for leaf in cube.leaves}) > 1]
+    excess = numbers.declined - numbers.expected
+    total = max(float(np.maximum(excess, 0).sum()), 1e-9)
+    found, left = _greedy(cube, numbers, names, total, depth, most), np.ones(len(cube.leaves), dtype=bool)
+    for _, inside, _ in found:
+        left &= ~inside
+    if not found or not _apart(numbers, left):
+        whole = float(_llr(np.array([numbers.declined.sum()]), np.array([numbers.expected.sum()]))[0])
+        found = [(frozen({}), np.ones(len(cube.leaves), dtype=bool), whole)] if whole >= SURE else []
+    return [_explained(cube, numbers, *f, baseline=baseline, window=window) for f in found if excess[f[1]].sum() >= FEW]
+
+
+_Set = tuple[Labels, NDArray[np.bool_], float]
+
+
+def _greedy(cube: Cube, numbers: Counts, names: Sequence[str], total: float, depth: int, most: int) -> list[_Set]:
+    """Disjoint sets, strongest first, until what is left is chance or a trifle beside the first."""
     left = np.ones(len(cube.leaves), dtype=bool)
-    total = max(float(np.maximum(numbers.declined - numbers.expected, 0).sum()), 1e-9)
-    found: list[Explained] = []
+    found: list[_Set] = []
+    excess = numbers.declined - numbers.expected
     for _ in range(most):
         best = _best_set(cube, numbers, names, left, depth)
-        if best is None:
+        if best is None or best[2] < SURE or float(excess[best[1]].sum()) < FEW:
             break
-        labels, inside, llr = best
-        excess = float((numbers.declined - numbers.expected)[inside].sum())
-        if llr < 12.0 or excess < 8.0 or (found and (llr < 0.08 * found[0].llr or excess < 0.1 * total)):
+        if found and (best[2] < 0.08 * found[0][2] or float(excess[best[1]].sum()) < 0.1 * total):
             break
-        found.append(_explained(cube, numbers, labels, inside, llr, baseline=baseline, window=window))
-        left &= ~inside
-        if not left.any() or not labels:
-            break
+        found.append(best)
+        left &= ~best[1]
     return found
+
+
+def _apart(numbers: Counts, left: NDArray[np.bool_]) -> bool:
+    """Whether the rest is spared: a loss that only covers everything piece by piece is a loss of everything."""
+    outside = float(numbers.attempts[left].sum() / max(numbers.attempts.sum(), 1e-9))
+    excess = numbers.declined - numbers.expected
+    rest = float(np.maximum(excess[left].sum(), 0.0) / max(excess.sum(), 1e-9))
+    return (outside >= 0.15 and rest <= 0.3) or (outside >= 0.05 and rest <= 0.02)
 
 
 def _best_set(
@@ -228,7 +252,7 @@ def _best_set(
         return None
     seen, expected = numbers.declined * left, numbers.expected * left
     whole = float(_llr(np.array([seen.sum()]), np.array([expected.sum()]))[0])
-    best: tuple[float, float, Labels, NDArray[np.bool_]] = (0.97 * whole, whole, frozen({}), left.copy())
+    best: tuple[float, float, Labels, NDArray[np.bool_]] = (0.0, 0.0, frozen({}), left.copy())
     penalty = 0.02 * max(whole, 50.0)
     for combo, index, size in _sets(cube, names, depth):
         inside: Floats = np.bincount(index, seen, size).astype(np.float64)

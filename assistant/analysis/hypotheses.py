@@ -17,6 +17,8 @@ from assistant.analysis.suspects import gather
 from assistant.core.hypothesis import Hypothesis, Reason, Verdict
 
 MOST = 6
+NOT_BY_CHANGE = frozenset({"dns", "certificate_expired", "clock_skew", "stale_data", "traffic_surge", "traffic_drop"})
+"""Failures that come by themselves: a change that is merely near is no part of them."""
 
 
 def hypotheses_of(m: Material) -> tuple[Hypothesis, ...]:
@@ -53,9 +55,11 @@ def false_alert(found: Contradiction | None) -> tuple[Hypothesis, ...]:
 
 
 def _judge(c: Candidate, ranked: Sequence[Candidate], m: Material) -> Hypothesis:
-    kind = max(c.kinds, key=lambda k: c.kinds[k], default="service_fault")
+    kind = max(c.kinds, key=lambda k: c.kinds[k] * (0.4 if k == "service_fault" else 1.0), default="service_fault")
     if c.change and c.kinds.get("bad_deploy", 0) + c.kinds.get("bad_config", 0) >= 0.5 * c.kinds[kind]:
         kind = max(("bad_deploy", "bad_config"), key=lambda k: c.kinds.get(k, 0.0))
+    if kind in NOT_BY_CHANGE and c.fits < 0.5:
+        c.change = ""
     rival = max((o.score for o in ranked if o is not c and not _second_fault(o, c)), default=0.0)
     margin = c.score - rival
     confidence = 1.0 / (1.0 + math.exp(-(1.3 * (c.score - 1.6) + 1.2 * max(min(margin, 1.5), -1.5))))

@@ -108,7 +108,7 @@ def words_kind(text: str) -> str:
 
 def signal_kind(s: Signal) -> str:
     """The sort of failure that a moved signal points at, by the words of what it measures; "service_fault" if none."""
-    spelled = set(w.words(f"{s.what} {' '.join(s.labels.values())}"))
+    spelled = set(w.words(f"{s.what} {' '.join(v for v in s.labels.values() if v != s.entity)}"))
     base = s.role.split(".")[0]
     direct = {
         "expiry": "certificate_expired",
