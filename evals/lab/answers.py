@@ -132,7 +132,7 @@ def answers_text(t: Truth) -> str:
         "noise_alerts": noise,
         "tier": t.shop.tier,
         "must_say": [x for x in s.must_say if not any(n in x for n in names)],
-        "must_not_say": [*s.must_not_say, *(["confirmed"] if blind or s.verdict != "cause" else [])],
+        "must_not_say": [*s.must_not_say, *(["confirmed"] if blind else [])],
     }
     lines = [f"{k} = {_value(v)}" for k, v in head.items()]
     ends = [t.onset + f.delay + f.lasts for f in s.faults if f.lasts > 0]

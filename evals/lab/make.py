@@ -7,9 +7,10 @@ the length of the world is drawn by itself, so that it says nothing. The answers
 from __future__ import annotations
 
 import math
+import shutil
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -295,27 +296,28 @@ def series_lines(w: World) -> list[str]:
 
 
 def write(w: World, out: Path, answers: Path) -> Path:
-    """Write the world under `out`/<neutral name> and its answers to `answers`/<same name>.toml. Raises WorldError."""
-    folder = out / w.truth.shop.world
-    refuse_used(folder)
-    folder.mkdir(parents=True)
+    """Write the world under `out`/<neutral name> and its answers to `answers`/<same name>.toml. Raises WorldError.
+
+    The folder gets its name when it is whole: a run that is cut off leaves no half world behind that name.
+    """
     b, shop = w.truth.board, w.truth.shop
-    (folder / "world.toml").write_text(head_text(head(w)))
-    write_json(folder / "alerts.json", boards.alerts_document(shop, b))
-    write_json(folder / "rules.json", boards.rules_document(shop, b))
-    write_lines(folder / "metrics" / "series.ndjson.gz", series_lines(w))
-    write_lines(folder / "logs.ndjson.gz", (dumps(e) for e in w.entries))
-    write_json(folder / "changes.json", [c.document() for c in w.truth.changes])
+    folder, part = out / shop.world, out / f".{shop.world}.part"
+    refuse_used(folder)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    (part / "world.toml").write_text(head_text(head(w)))
+    write_json(part / "alerts.json", boards.alerts_document(shop, b))
+    write_json(part / "rules.json", boards.rules_document(shop, b))
+    write_lines(part / "metrics" / "series.ndjson.gz", series_lines(w))
+    write_lines(part / "logs.ndjson.gz", (dumps(e) for e in w.entries))
+    write_json(part / "changes.json", [c.document() for c in w.truth.changes])
     answers.mkdir(parents=True, exist_ok=True)
     (answers / f"{shop.world}.toml").write_text(answers_text(w.truth))
-    return folder
+    if folder.exists():
+        folder.rmdir()
+    return part.rename(folder)
 
 
 def samples_of(w: World) -> Samples:
     """The world's samples, for evaluating rules over them again."""
     return Meter(w.grid, w.truth.shop.naming, np.random.default_rng(0), rows=list(w.rows)).samples()
-
-
-def renamed(w: World, name: str) -> World:
-    """The same world under another neutral name."""
-    return replace(w, truth=replace(w.truth, shop=replace(w.truth.shop, world=name)))
