@@ -37,7 +37,7 @@ RUN_TRIGGERS = (
 )
 _NO_FRACTION = re.compile(r"\.0{1,6}(?![0-9])")
 _GROUP = re.compile(r"[0-9]+")
-_GROUPINGS = (
+_GROUPINGS = (  # noqa: SIM905
     "4444 44443 444 465 464 4644 88 66 68 610 613 412 124 448 484 844 664 646 466 33334 4446 4445 "
     "5551 5554 5443 6442 3463 43333 4336 44434 44441 44442 4105 645 4555 456 87 78 89 98 79 97 511 433333"
 ).split()
@@ -130,7 +130,7 @@ def _is_identifier(text: str, a: int, b: int) -> bool:
             return False  # packed decimal, filled up with F
         if all(c in "0123456789abcdefABCDEF" for c in token) and (len(letters) > 1 or len(token) in _HEX_ID_WIDTHS):
             return True
-    if (left and text[left - 1] == "-") or text[right : right + 1] == "-":
+    if text[left - 1 : left] == "-" or text[right : right + 1] == "-":  # noqa: SIM102
         if any(m.start() <= a and b <= m.end() for m in _UUID.finditer(text, max(0, left - 56), right + 28)):
             return True
     return b - a == 12 and _ID_KEY.search(text, max(0, a - 24), a) is not None
@@ -242,7 +242,7 @@ def scientific(text: str) -> Iterator[Hit]:
             yield Hit(match.start(), match.end(), "PAN", digits)
 
 
-_WORDS = {w: str(n) for n, w in enumerate("zero one two three four five six seven eight nine".split())} | {"oh": "0"}
+_WORDS = {w: str(n) for n, w in enumerate("zero one two three four five six seven eight nine".split())} | {"oh": "0"}  # noqa: SIM905
 _WORD = "(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)"
 _SPELLED = re.compile(rf"(?i)(?<![A-Za-z]){_WORD}(?:[\s,.\-]{{1,3}}{_WORD}){{11,18}}(?![A-Za-z])")
 SPELLED_TRIGGERS = (rf"(?i){_WORD}(?:[\s,.\-]{{1,3}}{_WORD}){{11}}",)
@@ -310,7 +310,7 @@ def _end_of(text: str, start: int, count: int) -> int:
 
 
 _DUMP = re.compile(
-    r"(?<![0-9])([0-9]{12,19})([|,;:/ \t]{1,3})(0?[1-9]|1[0-2])[|,;:/ \t\-]{1,3}((?:20)?[2-4][0-9])[|,;:/ \t]{1,3}([0-9]{3,4})(?![0-9])"
+    r"(?<![0-9])([0-9]{12,19})([|,;:/ \t]{1,3})(0?[1-9]|1[0-2])[|,;:/ \t\-]{1,3}((?:20)?[2-4][0-9])[|,;:/ \t]{1,3}([0-9]{3,4})(?![0-9])"  # noqa: E501
 )
 DUMP_TRIGGERS = (r"[0-9]{12}[|,;:/ \t]{1,3}[0-9]{1,2}[|,;:/ \t\-]{1,3}[0-9]{2,4}[|,;:/ \t]{1,3}[0-9]{3}",)
 

@@ -29,7 +29,7 @@ _SHAPES: dict[str, tuple[re.Pattern[str], str]] = {
 }
 _CLASS_OF = {"CRYPTO": "BANK_ACCOUNT", "ES_NIF": "NATIONAL_ID", "IT_FISCAL_CODE": "NATIONAL_ID"}
 _CLASS_WORDS = (
-    ("EMAIL", "EMAIL"), ("PHONE", "PHONE"), ("IBAN", "IBAN"), ("CREDIT_CARD", "PAN"), ("BANK", "BANK_ACCOUNT"), ("IP_ADDRESS", "IP"),
+    ("EMAIL", "EMAIL"), ("PHONE", "PHONE"), ("IBAN", "IBAN"), ("CREDIT_CARD", "PAN"), ("BANK", "BANK_ACCOUNT"), ("IP_ADDRESS", "IP"),  # noqa: E501
     ("PERSON", "PERSON"), ("DATE", "DOB"), ("LOCATION", "ADDRESS"),
 )  # fmt: skip
 LEAST_SCORE = 0.6  # below it Presidio's pattern matched without its check digit or a context word

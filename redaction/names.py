@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -26,11 +26,14 @@ _TITLE = re.compile(
     rf"{_BEFORE}[A-Z\u00c0-\u00de\u0100-\u017f\u0391-\u042f][^\W\d_]*[^\W\d_A-Z](?:['’][^\W\d_]+)?{_AFTER}"
 )
 _ANY = re.compile(rf"{_BEFORE}[^\W\d_]+(?:['’][^\W\d_]+)?{_AFTER}")
-_CAMEL = re.compile(r"[a-z][A-Z]")
+# Code and abbreviations: `auditLog`, `APIServer`, `HSMs`. `McDonald` and `O'Brien` are no code. Contractions are no names.
+_CODE = re.compile(r"[a-z][A-Z]|[A-Z]{2}")
+_NAMED = re.compile(r"(?:Ma?c|De|Di|Du|La|Le|Fitz|O['’])[A-Z][a-z]{2,}")
+_CONTRACTED = re.compile(r"(?i)[a-z]+(?:n['’]t|['’](?:ll|re|ve|d|m))")
 _JOIN = re.compile(
-    r"(?:[ \t]|\. ?|, |-| (?:de|da|dos|del|della|di|la|le|van|von|der|den|ter|bin|ibn|al|el|ben|y|e|of) (?:la |der |den )?| [A-Z]\.? )"
+    r"(?:[ \t]|\. ?|, |-| (?:de|da|dos|del|della|di|la|le|van|von|der|den|ter|bin|ibn|al|el|ben|y|e|of) (?:la |der |den )?| [A-Z]\.? )"  # noqa: E501
 )
-_PARTICLE = frozenset("de da dos del della di la le van von der den ter bin ibn al el ben".split())
+_PARTICLE = frozenset("de da dos del della di la le van von der den ter bin ibn al el ben".split())  # noqa: SIM905
 _VALUE = re.compile(
     r"(?<![\w.])(?P<key>[A-Za-z_@][\w.\-]{0,64})[\"']?[ \t]{0,4}[:=][ \t]{0,4}"
     r"(?:\"(?P<quoted>(?:[^\"\\\n]|\\.){0,8192})\"|'(?P<single>[^'\n]{0,4096})'|(?P<bare>[^\s,;{}\[\]\"']{1,4096}))"
@@ -85,15 +88,17 @@ class Gate:
         self._words = vocabulary
         self._exempt = exempt
         self._prose = prose
-        self._listed = frozenset(n for n in vocabulary.given if n not in vocabulary.common and len(n) > 2)
+        names = {n for n in vocabulary.given if len(n) > 2} | {n for n in vocabulary.family if len(n) > 4}
+        self._listed = frozenset(n for n in names if n not in vocabulary.common)
 
     def listed_triggers(self) -> tuple[str, ...]:
         """Given names in any letters; also what starts the search for a pair of names that are common words."""
-        return tuple(rf"(?i)[^0-9a-z]{re.escape(name)}[^0-9a-z]" for name in sorted(self._listed))
+        ascii_names = sorted(name for name in self._listed if name.isascii())
+        return (r"[\x80-\xff]", *(rf"(?i)[^0-9a-z]{re.escape(name)}[^0-9a-z]" for name in ascii_names))
 
     def titled(self, text: str) -> Iterator[Hit]:
         """Capitalised words that are not common, with the names beside them."""
-        words = [m for m in _TITLE.finditer(text) if not _CAMEL.search(m[0])]
+        words = [m for m in _TITLE.finditer(text) if not _is_code(m[0])]
         if not any(self._suspect(m[0]) for m in words):
             return
         regions = Regions(text)
@@ -122,18 +127,24 @@ class Gate:
         return self._words.is_name(word) or (strict == "full" and self._words.is_unknown(word))
 
     def listed(self, text: str) -> Iterator[Hit]:
-        """Listed given names in small or capital letters, with a family name behind them."""
+        """Listed names in small or capital letters, with the given name before and the family name behind."""
         words = list(_ANY.finditer(text))
         regions = Regions(text)
         for at, match in enumerate(words):
             if match[0].lower() not in self._listed or self._strictness(regions, match.start()) == "none":
                 continue
-            end = match.end()
-            if at + 1 < len(words) and text[end : words[at + 1].start()] == " ":
-                following = words[at + 1]
-                if following[0].lower() in self._words.family or self._words.is_unknown(following[0]):
-                    end = following.end() if not following[0].isupper() or match[0].isupper() else end
-            yield Hit(match.start(), end, "PERSON", text[match.start() : end].casefold())
+            start, end = match.span()
+            if at and text[words[at - 1].end() : start] == " " and words[at - 1][0].lower() in self._words.given:
+                start = words[at - 1].start()
+            if at + 1 < len(words) and text[end : words[at + 1].start()] == " " and self._follows(match, words[at + 1]):
+                end = words[at + 1].end()
+            yield Hit(start, end, "PERSON", text[start:end].casefold())
+
+    def _follows(self, name: re.Match[str], word: re.Match[str]) -> bool:
+        """A family name; or, behind a name in capitals, any word in capitals that is not common."""
+        if word[0].lower() in self._words.family:
+            return True
+        return name[0][0].isupper() and word[0][0].isupper() and self._words.is_unknown(word[0])
 
     def _strictness(self, regions: Regions, at: int) -> str:
         """full in prose; none under a key of a thing; listed elsewhere."""
@@ -166,6 +177,12 @@ class Regions:
                 self._keys.append(match["key"])
         nearest = bisect_right(self._starts, at) - 1
         return self._keys[nearest] if nearest >= 0 and at < self._ends[nearest] else ""
+
+
+def _is_code(word: str) -> bool:
+    if _CONTRACTED.fullmatch(word):
+        return True
+    return _CODE.search(word) is not None and _NAMED.fullmatch(word) is None
 
 
 def _neighbours(text: str, words: list[re.Match[str]]) -> Iterator[list[re.Match[str]]]:

@@ -1,4 +1,4 @@
-"""Personal and bank data by shape: e-mail, IBAN, phone, IP address, national ids, birth dates and bank numbers in prose."""
+"""Personal and bank data by shape: e-mail, IBAN, phone, IP address, national ids, birth dates, bank numbers."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _IBAN_GLUED = re.compile(r"(?:(?<=[a-z_])|(?<=IBAN))[A-Z]{2}[0-9]{2}[0-9A-Z]{11,
 # ISO 13616 registry: length by country.
 _IBAN_LENGTHS = dict(
     item.split(":")
-    for item in (
-        "AD:24 AE:23 AL:28 AT:20 AZ:28 BA:20 BE:16 BG:22 BH:22 BI:27 BR:29 BY:28 CH:21 CR:22 CY:28 CZ:24 DE:22 DJ:27 DK:18 DO:28 "
-        "EE:20 EG:29 ES:24 FI:18 FK:18 FO:18 FR:27 GB:22 GE:22 GI:23 GL:18 GR:27 GT:28 HN:28 HR:21 HU:28 IE:22 IL:23 IQ:23 IS:26 "
-        "IT:27 JO:30 KW:30 KZ:20 LB:28 LC:32 LI:21 LT:20 LU:20 LV:21 LY:25 MC:27 MD:24 ME:22 MK:19 MN:20 MR:27 MT:31 MU:30 NI:28 "
-        "NL:18 NO:15 OM:23 PK:24 PL:28 PS:29 PT:25 QA:29 RO:24 RS:22 RU:33 SA:24 SC:31 SD:18 SE:24 SI:19 SK:24 SM:27 SO:23 ST:25 "
+    for item in (  # noqa: SIM905
+        "AD:24 AE:23 AL:28 AT:20 AZ:28 BA:20 BE:16 BG:22 BH:22 BI:27 BR:29 BY:28 CH:21 CR:22 CY:28 CZ:24 DE:22 DJ:27 DK:18 DO:28 "  # noqa: E501
+        "EE:20 EG:29 ES:24 FI:18 FK:18 FO:18 FR:27 GB:22 GE:22 GI:23 GL:18 GR:27 GT:28 HN:28 HR:21 HU:28 IE:22 IL:23 IQ:23 IS:26 "  # noqa: E501
+        "IT:27 JO:30 KW:30 KZ:20 LB:28 LC:32 LI:21 LT:20 LU:20 LV:21 LY:25 MC:27 MD:24 ME:22 MK:19 MN:20 MR:27 MT:31 MU:30 NI:28 "  # noqa: E501
+        "NL:18 NO:15 OM:23 PK:24 PL:28 PS:29 PT:25 QA:29 RO:24 RS:22 RU:33 SA:24 SC:31 SD:18 SE:24 SI:19 SK:24 SM:27 SO:23 ST:25 "  # noqa: E501
         "SV:28 TL:23 TN:24 TR:26 UA:29 VA:22 VG:24 XK:20 YE:30"
     ).split()
 )
@@ -90,11 +90,11 @@ def _iban_within(raw: str, at: int) -> Iterator[Hit]:
 _PHONE = re.compile(r"(?<![0-9A-Za-z+.])\+[1-9][0-9]{0,2}(?:[ .\-/]{0,2}\(?[0-9]{1,5}\)?){2,6}(?![0-9A-Za-z.])")
 _PHONE_WORD = re.compile(
     r"(?i)(?<![a-z])(?:phone|mobile|cell|tel|telephone|fax|msisdn|whatsapp|call(?:ed|back)?|sms(?:\s+to)?|dial(?:led)?)"
-    r"(?:\s{1,2}(?:number|no|is|at|me|on|to|us|customer|back)\.?){0,3}[\s:=#.]{1,4}(\(?[0-9][0-9 ().\-/]{6,20}[0-9])(?![0-9A-Za-z.])"
+    r"(?:\s{1,2}(?:number|no|is|at|me|on|to|us|customer|back)\.?){0,3}[\s:=#.]{1,4}(\(?[0-9][0-9 ().\-/]{6,20}[0-9])(?![0-9A-Za-z.])"  # noqa: E501
 )
 _PHONE_STEMS = ("phone", "mobile", "cell", "tel", "fax", "msisdn", "whatsapp", "call", "sms", "dial")
 _PHONE_US = re.compile(
-    r"(?<![0-9A-Za-z.\-])(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[\-.])[2-9][0-9]{2}[\-.][0-9]{4}(?:\s?x[0-9]{1,5})?(?![0-9\-.])"
+    r"(?<![0-9A-Za-z.\-])(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[\-.])[2-9][0-9]{2}[\-.][0-9]{4}(?:\s?x[0-9]{1,5})?(?![0-9\-.])"  # noqa: E501
 )
 PHONE_TRIGGERS = (
     r"\+[1-9][0-9]{0,2}[ .\-/(]{0,3}[0-9]",
@@ -124,6 +124,10 @@ IP_TRIGGERS = (
     r"(?:[0-9A-Fa-f]{1,4}:){3}",
     r"::[0-9A-Fa-f]|[0-9A-Fa-f]::",
 )
+# RFC 1918, RFC 6598 (carrier-grade NAT, used inside clusters) and RFC 4193.
+_PRIVATE = tuple(
+    ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
 _VERSION = re.compile(r"(?i)(?:v|ver|version|release|build|chrome/|safari/|firefox/|edg/|/)[\"']?\s?[:=]?\s?[\"']?$")
 
 
@@ -134,14 +138,23 @@ def ip_address(*, keep_private: bool) -> Callable[[str], Iterator[Hit]]:
         for pattern in (_IPV4, _IPV6):
             for match in pattern.finditer(text):
                 address = _parsed(match[0])
-                if address is None or (keep_private and not address.is_global):
+                if address is None or (keep_private and _is_ours(address)) or _is_version(text, match.start()):
                     continue
-                if pattern is _IPV4 and _VERSION.search(text, max(0, match.start() - 12), match.start()):
-                    if not text[: match.start()].endswith("//"):
-                        continue
                 yield Hit(match.start(), match.end(), "IP", address.exploded)
 
     return find
+
+
+def _is_ours(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast:
+        return True
+    return any(address in network for network in _PRIVATE if network.version == address.version)
+
+
+def _is_version(text: str, start: int) -> bool:
+    """`v1.2.3.4`, `Chrome/120.0.0.0`; but not `http://1.2.3.4`."""
+    before = _VERSION.search(text, max(0, start - 12), start)
+    return before is not None and not text.endswith("//", 0, start)
 
 
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -155,7 +168,7 @@ def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 _SSN = re.compile(r"(?<![0-9A-Za-z.\-])(?!000|666|9)[0-9]{3}([\- ])(?!00)[0-9]{2}\1(?!0000)[0-9]{4}(?![0-9A-Za-z\-])")
 _SSN_WORD = re.compile(
-    r"(?i)(?:ssn|social security(?: number)?|national insurance|passport|tax id|nino|cpf|dni)(?:\s(?:is|no\.?|number))?[\s:=#]{1,4}([A-Z]{0,3}[0-9][0-9A-Z .\-]{5,16}[0-9A-Z])"
+    r"(?i)(?:ssn|social security(?: number)?|national insurance|passport|tax id|nino|cpf|dni)(?:\s(?:is|no\.?|number))?[\s:=#]{1,4}([A-Z]{0,3}[0-9][0-9A-Z .\-]{5,16}[0-9A-Z])"  # noqa: E501
 )
 _SSN_STEMS = ("ssn", "social security", "national insurance", "passport", "tax id", "nino", "cpf", "dni")
 _NINO = re.compile(
@@ -192,7 +205,7 @@ def birth_date(text: str) -> Iterator[Hit]:
 
 
 _BANK = re.compile(
-    r"(?i)(?<![a-z])(?:(?:bank |account|acct|a/c)(?: ?(?:account|number|num|no|nr|#))?\.?|sort[ \-]?code|routing(?: number)?|aba|bsb|clabe)"
+    r"(?i)(?<![a-z])(?:(?:bank |account|acct|a/c)(?: ?(?:account|number|num|no|nr|#))?\.?|sort[ \-]?code|routing(?: number)?|aba|bsb|clabe)"  # noqa: E501
     r"(?: is| was)?[\s:=#]{1,4}([0-9]{2}-[0-9]{2}-[0-9]{2}|[0-9]{3}-[0-9]{3}|[0-9][0-9 \-]{5,24}[0-9])(?![0-9A-Za-z.])"
 )
 _BANK_STEMS = ("bank ", "account", "acct", "a/c", "sort", "routing", "aba", "bsb", "clabe")
@@ -208,13 +221,13 @@ def bank_number(text: str) -> Iterator[Hit]:
 
 
 _STREET = re.compile(
-    r"(?<![\w.])[0-9]{1,5}[A-Za-z]?,? (?:[A-Z][\w'’.\-]{0,24} ){1,4}(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Square|Sq|Way|Place|Pl|Terrace|Close|Crescent|Highway|Hwy|Parkway|Pkwy)\b\.?"
+    r"(?<![\w.])[0-9]{1,5}[A-Za-z]?,? (?:[A-Z][\w'’.\-]{0,24} ){1,4}(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Square|Sq|Way|Place|Pl|Terrace|Close|Crescent|Highway|Hwy|Parkway|Pkwy)\b\.?"  # noqa: E501
     r"(?:,? (?:Apt|Apartment|Suite|Flat|Unit|#)\.? ?[0-9A-Za-z]{1,6})?"
     r"|(?<![\w.])[A-ZÄÖÜ][\wäöüß\-]{2,24}(?:straße|strasse|weg|gasse|platz|allee) [0-9]{1,4}[a-z]?\b"
     r"|(?<![\w.])(?:P\.? ?O\.? Box|Postfach) [0-9]{1,6}\b"
 )
 STREET_TRIGGERS = (
-    r" (?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Square|Sq|Way|Place|Pl|Terrace|Close|Crescent)(?:[^A-Za-z]|$)",
+    r" (?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Square|Sq|Way|Place|Pl|Terrace|Close|Crescent)(?:[^A-Za-z]|$)",  # noqa: E501
     r" (?:Highway|Hwy|Parkway|Pkwy)(?:[^A-Za-z]|$)",
     r"(?:stra..?e|weg|gasse|platz|allee) [0-9]",
     r"Box [0-9]|Postfach [0-9]",

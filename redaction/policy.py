@@ -20,7 +20,7 @@ from typing import Any
 from redaction.errors import RedactionError
 
 CLASSES = (
-    "LINE", "SAD", "TRACK", "SECRET", "PAN", "IBAN", "BANK_ACCOUNT", "NATIONAL_ID", "EMAIL", "PHONE", "DOB", "ADDRESS", "PERSON", "IP",
+    "LINE", "SAD", "TRACK", "SECRET", "PAN", "IBAN", "BANK_ACCOUNT", "NATIONAL_ID", "EMAIL", "PHONE", "DOB", "ADDRESS", "PERSON", "IP",  # noqa: E501
 )  # fmt: skip
 """Every class, the gravest first: where two rules claim the same characters, the earlier names them."""
 

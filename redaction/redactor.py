@@ -169,7 +169,7 @@ class Redactor:
         return [redact(text) for text in texts]
 
     def redact_bytes(self, data: bytes) -> RedactedText:
-        """Bytes of unknown encoding: UTF-8, UTF-16 with a byte order mark or plain zeros; what is invalid shows as U+FFFD."""
+        """Bytes of unknown encoding: UTF-8, or UTF-16 by its mark or its zeros; what is invalid shows as U+FFFD."""
         return self.redact(values.decoded(data))
 
     def redact_value(self, obj: Any) -> RedactedValue:

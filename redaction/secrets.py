@@ -3,6 +3,7 @@
 Shapes are the providers' own published prefixes and lengths. Secrets without a shape are found by their key (`keys`).
 """
 
+# ruff: noqa: E501  a table of patterns reads best with one in a row
 from __future__ import annotations
 
 import re

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from redaction.cards import Hit
 
 _HEXDUMP = re.compile(
-    r"(?<![0-9A-Za-z])(?:(?:0x)?[0-9A-Fa-f]{4,16}:? {1,3})?(?:(?:0x)?[0-9A-Fa-f]{2}[ ,]{1,2}){11,}(?:0x)?[0-9A-Fa-f]{2}(?![0-9A-Za-z])"
+    r"(?<![0-9A-Za-z])(?:(?:0x)?[0-9A-Fa-f]{4,16}:? {1,3})?(?:(?:0x)?[0-9A-Fa-f]{2}[ ,]{1,2}){11,}(?:0x)?[0-9A-Fa-f]{2}(?![0-9A-Za-z])"  # noqa: E501
     r"|(?<![0-9A-Za-z])[0-9A-Fa-f]{4,16}:? {1,3}(?:[0-9A-Fa-f]{4} ){5,}[0-9A-Fa-f]{4}"
 )
 # Certificate and key fingerprints are printed with colons too: those widths in bytes stay.
@@ -28,7 +28,7 @@ _FRACTION = re.compile(r"[0-9]\.$")
 BCD_TRIGGERS = (r"[0-9]{32}", r"[0-9]{20}[A-F][0-9]{12}")
 # Message type indicator (version, class, function, origin), primary bitmap, perhaps a secondary one, then data.
 _ISO8583 = re.compile(
-    r"(?<![0-9A-Za-z])(?:ISO[0-9]{9}|[0-9A-Fa-f]{4})?[0189][1-8][0-9][0-5][ ]?[0-9A-Fa-f]{16}[ ]?(?:[0-9A-Fa-f]{16})?[ ]?[0-9]{16}[0-9A-Za-z ]*"
+    r"(?<![0-9A-Za-z])(?:ISO[0-9]{9}|[0-9A-Fa-f]{4})?[0189][1-8][0-9][0-5][ ]?[0-9A-Fa-f]{16}[ ]?(?:[0-9A-Fa-f]{16})?[ ]?[0-9]{16}[0-9A-Za-z ]*"  # noqa: E501
 )
 _DIGEST = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _DIGEST_WIDTHS = {40, 56, 64, 96, 128}

@@ -2,7 +2,8 @@
 
 A trigger is a regular expression that must match wherever its rule matches. All triggers of all rules are compiled
 into one Hyperscan database (linear time, whatever the text); where Hyperscan is not installed, `re` looks for each in
-turn. Both read the same UTF-8 bytes (with a space before and behind, so that a trigger may ask for a border) with the same patterns, and a test holds them to the same answers.
+turn. Both read the same UTF-8 bytes (with a space before and behind, so that a trigger may ask for a border) with the
+same patterns, and a test holds them to the same answers.
 """
 
 from __future__ import annotations

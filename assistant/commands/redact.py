@@ -1,4 +1,4 @@
-"""`payops redact`: text in, redacted text out, for people and pipes; `payops redact learn`: a vocabulary of their own."""
+"""`payops redact`: text in, redacted text out, for people and pipes. `payops redact learn`: a vocabulary."""
 
 from __future__ import annotations
 

@@ -12,14 +12,13 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from redaction import FinalScanner, Redactor
-from redaction.brands import check_digit, table
-
 from evals.bench.figure import Figure
 from evals.sets import redaction as measured
 from evals.sets.redaction_corpus import Corpus
 from evals.sets.redaction_forms import FORMS, MISSES
 from evals.sets.redaction_worst import lines as worst_lines
+from redaction import FinalScanner, Redactor
+from redaction.brands import check_digit, table
 
 _PAN = "4539578763621486"
 _DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "redaction"

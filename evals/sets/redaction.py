@@ -14,10 +14,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from redaction import FinalScanner, LeakBlocked, Redactor
-
 from evals.sets.redaction_corpus import Corpus
 from evals.sets.redaction_forms import FORMS, MISSES
+from redaction import FinalScanner, LeakBlocked, Redactor
 
 PLANTED_CLASSES = ("PAN", "SAD", "SECRET", "EMAIL", "IBAN")
 _PANS = ("4539578763621486", "5425233430109903", "2223520443560010", "6011000990139424")
@@ -91,8 +90,8 @@ def number_kinds() -> Mapping[str, Callable[[random.Random], str]]:
         "epoch ms": lambda r: str(r.randrange(10**12, 2 * 10**12)),
         "epoch us": lambda r: str(r.randrange(10**15, 2 * 10**15)),
         "epoch ns": lambda r: str(r.randrange(10**18, 2 * 10**18)),
-        "uuid": lambda r: "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}".format(
-            r.getrandbits(32), r.getrandbits(16), r.getrandbits(12), 0x8000 | r.getrandbits(14), r.getrandbits(48)
+        "uuid": lambda r: (
+            f"{r.getrandbits(32):08x}-{r.getrandbits(16):04x}-4{r.getrandbits(12):03x}-{0x8000 | r.getrandbits(14):04x}-{r.getrandbits(48):012x}"  # noqa: E501
         ),
         "hex id": lambda r: f"{r.getrandbits(128):032x}",
         "float": lambda r: repr(r.random()),
@@ -147,6 +146,7 @@ def stock_presidio() -> Any:
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import NoOpNlpEngine
     from presidio_analyzer.recognizer_registry import RecognizerRegistry
+
     from redaction.presidio import predefined
 
     predefined("EmailRecognizer")  # its suffix list, without a download

@@ -4,6 +4,7 @@ A form takes digits and writes them. `FORMS` must always be found; `MISSES` are 
 at a time can put them together again, or they hold no PAN any more.
 """
 
+# ruff: noqa: E501, SIM905  tables of texts read best as they are
 from __future__ import annotations
 
 import base64
@@ -22,6 +23,10 @@ def fours(digits: str, gap: str) -> str:
 
 def _mapped(digits: str, first: int) -> str:
     return "".join(chr(first + int(d)) for d in digits)
+
+
+def _grouped(gap: str) -> Form:
+    return lambda d: f"card {fours(d, gap)} declined"
 
 
 def _b64(text: str) -> str:
@@ -50,9 +55,7 @@ FORMS: dict[str, Form] = {
     "end of a sentence": lambda d: f"we saw {d}.",
     "in brackets": lambda d: f"card ({d}) declined",
     "in quotes": lambda d: f"card '{d}' declined",
-    **{
-        f"fours by {name}": (lambda gap: lambda d: f"card {fours(d, gap)} declined")(gap) for name, gap in _GAPS.items()
-    },
+    **{f"fours by {name}": _grouped(gap) for name, gap in _GAPS.items()},
     "mixed separators": lambda d: f"card {d[:4]}-{d[4:8]} {d[8:12]}.{d[12:]} declined",
     "six and the rest": lambda d: f"card {d[:6]} {d[6:]} declined",
     "six, six, four": lambda d: f"card {d[:6]}-{d[6:12]}-{d[12:]} declined",

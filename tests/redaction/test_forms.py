@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+
 from evals.sets.redaction_corpus import pan
 from evals.sets.redaction_forms import FORMS, MISSES
 from redaction import FinalScanner, LeakBlocked, Redactor

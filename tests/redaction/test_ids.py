@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 
 import pytest
+
 from evals.sets.redaction_corpus import Corpus
 from redaction import FinalScanner, Redactor
 
@@ -71,13 +72,13 @@ def test_twenty_thousand_of_each_stay(name: str, redactor: Redactor) -> None:
 
 
 STAYS = (
-    'level=error service=auth-gateway issuer=acme-bank acquirer=globex-acquiring scheme=visa rc=91 msg="issuer unavailable"',
-    '{"issuer":"Barclays","acquirer":"Worldline","merchant":"Acme Store","pod":"auth-gateway-7d9f8b6c5-x2x9z","node":"ip-10-1-2-3"}',
+    'level=error service=auth-gateway issuer=acme-bank acquirer=globex-acquiring scheme=visa rc=91 msg="issuer unavailable"',  # noqa: E501
+    '{"issuer":"Barclays","acquirer":"Worldline","merchant":"Acme Store","pod":"auth-gateway-7d9f8b6c5-x2x9z","node":"ip-10-1-2-3"}',  # noqa: E501
     "host=db-primary-0.payments.svc.cluster.local:5432 namespace=payments-prod az=eu-west-1b",
-    "trace_id=4bf92f3577b34da6a3ce929d0e0e4736 span_id=00f067aa0ba902b7 commit=9fceb02d0ae598e95dc970b74767f19372d61af8",
-    "image=registry.local/pay/auth@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 version=v2.14.3-rc.1",
-    'histogram_quantile(0.99, sum by (le, issuer) (rate(payment_authorisation_duration_seconds_bucket{scheme="visa"}[5m])))',
-    'sum(rate(payments_declined_total{issuer="acme-bank",code="91"}[5m])) / sum(rate(payments_attempts_total[5m])) > 0.05',
+    "trace_id=4bf92f3577b34da6a3ce929d0e0e4736 span_id=00f067aa0ba902b7 commit=9fceb02d0ae598e95dc970b74767f19372d61af8",  # noqa: E501
+    "image=registry.local/pay/auth@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 version=v2.14.3-rc.1",  # noqa: E501
+    'histogram_quantile(0.99, sum by (le, issuer) (rate(payment_authorisation_duration_seconds_bucket{scheme="visa"}[5m])))',  # noqa: E501
+    'sum(rate(payments_declined_total{issuer="acme-bank",code="91"}[5m])) / sum(rate(payments_attempts_total[5m])) > 0.05',  # noqa: E501
     "com.acme.payments.auth.IssuerUnavailableException: no route to issuer acme-bank",
     "java.lang.NullPointerException at com.acme.ledger.Writer.post(Writer.java:142)",
     "Caused by: org.postgresql.util.PSQLException: FATAL: too many connections",

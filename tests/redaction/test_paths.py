@@ -6,14 +6,14 @@ import os
 import random
 
 import pytest
-from evals.sets.redaction_corpus import Corpus
-from evals.sets.redaction_forms import FORMS, MISSES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from evals.sets.redaction_corpus import Corpus
+from evals.sets.redaction_forms import FORMS, MISSES
 from redaction import Redactor
 from redaction.policy import Policy
 from redaction.triggers import Triggers
-
 from tests.redaction.examples import EXAMPLES
 
 _PIECES = [text for text, _ in EXAMPLES.values()] + [form("4539578763621486") for form in (FORMS | MISSES).values()]
@@ -73,8 +73,8 @@ def test_hyperscan_and_re_fire_alike(redactor: Redactor, by_re: Redactor) -> Non
 
 
 _WORDS = st.sampled_from(
-    ["4539578763621486", "4539 5787", "cvv", "=", ":", '"', "917", "pan", "John", "Smith", "maria", "@", "mail.example", "%34", "\\u0034", "&#52;",
-     "DE89370400440532013000", "Bearer ", "eyJ", " ", "\n", "\t", ",", "{", "}", "[", "]", "<", ">", "-", "/", "\x1b[31m", "\u200b", "４", "é", "١"]
+    ["4539578763621486", "4539 5787", "cvv", "=", ":", '"', "917", "pan", "John", "Smith", "maria", "@", "mail.example", "%34", "\\u0034", "&#52;",  # noqa: E501
+     "DE89370400440532013000", "Bearer ", "eyJ", " ", "\n", "\t", ",", "{", "}", "[", "]", "<", ">", "-", "/", "\x1b[31m", "\u200b", "４", "é", "١"]  # noqa: E501
 )  # fmt: skip
 
 

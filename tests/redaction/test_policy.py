@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from redaction import Policy, RedactionError, Redactor
 
 PAN = "4539578763621486"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from redaction import Redactor
 
 
@@ -14,6 +15,7 @@ def test_our_recognizers_work_in_a_presidio_of_ones_own() -> None:
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import NoOpNlpEngine
     from presidio_analyzer.recognizer_registry import RecognizerRegistry
+
     from redaction.presidio import recognizers
 
     registry = RecognizerRegistry(recognizers=list(recognizers()), supported_languages=["en"])

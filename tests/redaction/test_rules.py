@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
 from redaction.chosen import rules_of
 from redaction.policy import Policy
 from redaction.redactor import Redactor
 from redaction.rules import build
-
 from tests.redaction.examples import EXAMPLES
 
 RULES = (*build(Policy.default()), *rules_of(Policy.default()))

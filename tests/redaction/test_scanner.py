@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 
 import pytest
+
 from evals.sets.redaction_corpus import Corpus, email, iban, pan, secret
 from redaction import FinalScanner, LeakBlocked, Redactor
 
@@ -76,7 +77,7 @@ def _ordinary(rng: random.Random, redactor: Redactor) -> list[Callable[[], str]]
             f"— payops.example/log {base64.b64encode(rng.randbytes(68)).decode()}\n"
         ),
         lambda: (
-            f"approval rate {rng.random():.4%} over {rng.randrange(99999)} attempts since 2026-11-23T17:{rng.randrange(60):02d}:00Z; "
+            f"approval rate {rng.random():.4%} over {rng.randrange(99999)} attempts since 2026-11-23T17:{rng.randrange(60):02d}:00Z; "  # noqa: E501
             f"p99 {rng.random() * 3:.3f}s; onset {rng.random() * 2e9:.3f}; impact {rng.randrange(10**7)} EUR"
         ),
         lambda: json.dumps(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from redaction import Redactor
 from redaction.stream import CHUNK, OVERLAP, redact_stream
 

@@ -7,6 +7,7 @@ import dataclasses
 import pickle
 
 import pytest
+
 from redaction import FinalScanner, LeakBlocked, RedactedText, Redactor
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from redaction import FinalScanner, RedactionError, Redactor
 
 PAN = "4539578763621486"
@@ -108,7 +109,7 @@ def test_json_stays_json(redactor: Redactor) -> None:
 
 
 _LEAVES = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=True), st.text(max_size=12), st.just(PAN), st.just(int(PAN)),
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=True), st.text(max_size=12), st.just(PAN), st.just(int(PAN)),  # noqa: E501
     st.just("a@b.example"), st.just("AK" + "IAQX2A3B4C5D6E7F2G"),
 )  # fmt: skip
 _KEYS = st.one_of(st.text(max_size=8), st.sampled_from(["pan", "cvv", "email", "password", "msg", PAN, "issuer"]))

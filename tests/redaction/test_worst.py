@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from evals.sets.redaction_worst import SIZE, lines
 from redaction import FinalScanner, LeakBlocked, Redactor
 
