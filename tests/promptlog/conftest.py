@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,10 +22,10 @@ from tests.fakes.promptlog import ORIGIN, fresh_keys, look_at_nothing
 NO_POSTGRES = "PostgreSQL is not installed: apt-get install postgresql"
 
 
-def entry(n: int = 0, **given: object) -> Entry:
+def entry(n: int = 0, **given: Any) -> Entry:
     """An ordinary record."""
-    values: dict[str, object] = {"event": Event.SOURCE_QUERY, "actor": "serve", "facts": {"n": n}}
-    return Entry(**(values | given))  # type: ignore[arg-type]
+    values: dict[str, Any] = {"event": Event.SOURCE_QUERY, "actor": "serve", "facts": {"n": n}}
+    return Entry(**(values | given))
 
 
 @pytest.fixture

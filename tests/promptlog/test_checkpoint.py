@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from assistant.errors import LogInconsistent
@@ -143,7 +145,7 @@ def test_a_proof_reads_back() -> None:
         lambda text: text + "\n",
     ],
 )
-def test_a_proof_in_any_other_form_is_refused(change: object) -> None:
+def test_a_proof_in_any_other_form_is_refused(change: Callable[[str], str]) -> None:
     text = format_proof(Proof(2, (bytes(32),), NOTE))
     with pytest.raises(LogInconsistent):
-        parse_proof(change(text))  # type: ignore[operator]
+        parse_proof(change(text))

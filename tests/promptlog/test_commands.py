@@ -28,8 +28,8 @@ class Done:
     out: str
     err: str
 
-    def json(self) -> dict:  # type: ignore[type-arg]
-        return json.loads(self.out)  # type: ignore[no-any-return]
+    def json(self) -> dict:
+        return json.loads(self.out)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from assistant.promptlog.log import Log
 from assistant.promptlog.merkle import verify_consistency, verify_inclusion
 from assistant.promptlog.record import Address, Event, Gone, GoneReason, RecordId
 from assistant.promptlog.sqlite import SqliteStore
-from assistant.promptlog.store import Filter, Store, Taken
+from assistant.promptlog.store import Filter, Store, Taken, Transaction
 from tests.fakes.promptlog import ORIGIN, fresh_keys, look_at_nothing
 from tests.promptlog.conftest import entry
 
@@ -39,14 +40,14 @@ def again(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
 
         return PostgresStore(request.getfixturevalue("postgres").url, schema=schema)
 
-    def make(**given: object) -> Log:
+    def make(**given: Any) -> Log:
         values = {"keys": keys, "last_look": look_at_nothing, "origin": ORIGIN}
-        log = Log(store(), **(values | given))  # type: ignore[arg-type]
+        log = Log(store(), **(values | given))
         opened.append(log)
         return log
 
     schema = "log_" + secrets.token_hex(6)
-    make.kind = request.param  # type: ignore[attr-defined]
+    make.kind = request.param
     yield make
     for log in opened:
         log.close()
@@ -216,7 +217,7 @@ def test_requests_without_an_answer_are_found(log: Log) -> None:
 def test_a_run_is_alive_while_its_log_is_open(again: Open) -> None:
     log = again()
     assert log.store.run_alive(log.run) and not log.store.run_alive("run_never")
-    if again.kind != "memory":  # type: ignore[attr-defined]
+    if again.kind != "memory":
         other = again()
         assert other.store.run_alive(log.run)
         log.close()
@@ -227,7 +228,7 @@ def test_a_run_is_alive_while_its_log_is_open(again: Open) -> None:
 
 
 def test_two_logs_over_one_store_take_turns(again: Open) -> None:
-    if again.kind == "memory":  # type: ignore[attr-defined]
+    if again.kind == "memory":
         pytest.skip("memory is not shared")
     logs = [again(), again()]
     failures: list[BaseException] = []
@@ -272,8 +273,8 @@ def test_a_failing_task_undoes_itself_and_the_log_goes_on(log: Log) -> None:
     log.append(entry(bodies={"a": b"x"}))
     address = log.get(0).bodies["a"].address
 
-    def work(tx: object) -> None:
-        tx.take([Taken(address, "purged", RecordId("rec_x"), "t")])  # type: ignore[attr-defined]
+    def work(tx: Transaction) -> None:
+        tx.take([Taken(address, "purged", RecordId("rec_x"), "t")])
         raise UsageError("no")
 
     with pytest.raises(UsageError):

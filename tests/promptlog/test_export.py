@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,8 +38,8 @@ def log() -> Iterator[MemoryLog]:
     made.close()
 
 
-def exported(log: MemoryLog, path: Path, **given: object) -> Exported:
-    selection = Search(**given)  # type: ignore[arg-type]
+def exported(log: MemoryLog, path: Path, **given: Any) -> Exported:
+    selection = Search(**given)
     return Auditor(log, "os:auditor").export(path, selection=selection, reason="yearly audit")
 
 

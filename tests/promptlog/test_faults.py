@@ -21,7 +21,7 @@ from assistant.promptlog.log import Log
 from assistant.promptlog.open import open_log
 from assistant.promptlog.sqlite import FILE, SqliteStore
 from tests.fakes.promptlog import ORIGIN, fresh_keys, look_at_nothing
-from tests.promptlog.conftest import entry
+from tests.promptlog.conftest import Server, entry
 from tests.promptlog.crashes import acknowledged, check, child
 
 NO_STRACE = "strace is not installed or may not trace here: apt-get install strace"
@@ -177,7 +177,7 @@ class Breaking(SqliteStore):
 
     broken = False
 
-    def transaction(self):  # type: ignore[no-untyped-def]
+    def transaction(self):
         if self.broken:
             self._path = Path("/nonexistent/nowhere")
             self._writer.close()
@@ -202,21 +202,21 @@ def test_after_a_fault_everything_is_refused_until_it_is_opened_again(tmp_path: 
 
 
 @pytest.mark.live
-def test_a_server_that_stops_ends_the_log_and_loses_nothing(postgres: object) -> None:
+def test_a_server_that_stops_ends_the_log_and_loses_nothing(postgres: Server) -> None:
     keys = fresh_keys()
     from assistant.promptlog.postgres import PostgresStore
 
     def opened() -> Log:
-        store = PostgresStore(postgres.url, schema="stopping")  # type: ignore[attr-defined]
+        store = PostgresStore(postgres.url, schema="stopping")
         return Log(store, keys=keys, last_look=look_at_nothing, origin=ORIGIN)
 
     log = opened()
     receipts = [log.append(entry(n)) for n in range(5)]
-    postgres.stop()  # type: ignore[attr-defined]
+    postgres.stop()
     for _ in range(2):
         with pytest.raises(LogUnavailable):
             log.append(entry(9))
-    postgres.start()  # type: ignore[attr-defined]
+    postgres.start()
     with pytest.raises(LogUnavailable):
         log.append(entry(9))
     log.close()

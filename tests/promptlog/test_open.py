@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,10 @@ from assistant.promptlog.keys import (
     parse_body_key,
     parse_signing_key,
 )
+from assistant.promptlog.log import Log
 from assistant.promptlog.open import open_configured, open_log
 from assistant.promptlog.places import Drop
-from assistant.promptlog.record import Event, Gone, GoneReason, Outcome
+from assistant.promptlog.record import Event, Gone, GoneReason, Outcome, Record
 from assistant.promptlog.rotate import rotate_body, rotate_signing
 from assistant.settings import Log as LogTable
 from assistant.settings import Settings
@@ -32,8 +34,8 @@ from tests.fakes.promptlog import ORIGIN, MemoryLog, fresh_keys, look_at_nothing
 from tests.promptlog.conftest import entry
 
 
-def configured(state: Path, *, service: str = "payops", **table: object) -> object:
-    settings = Settings(state=state, log=LogTable(origin=ORIGIN, **table))  # type: ignore[arg-type]
+def configured(state: Path, *, service: str = "payops", **table: Any) -> Log:
+    settings = Settings(state=state, log=LogTable(origin=ORIGIN, **table))
     return open_configured(settings, last_look=look_at_nothing, service=service)
 
 
@@ -95,7 +97,7 @@ def test_a_line_that_is_no_key_is_refused_without_quoting_it(line: str) -> None:
 
 
 def test_an_existing_log_never_gets_new_keys(tmp_path: Path) -> None:
-    configured(tmp_path).close()  # type: ignore[attr-defined]
+    configured(tmp_path).close()
     (tmp_path / "keys" / "body.key").unlink()
     with pytest.raises(LogKeyMissing, match=r"body\.key"):
         configured(tmp_path)
@@ -117,30 +119,30 @@ def test_a_lost_body_key_is_named_by_verify_and_the_records_still_stand(tmp_path
 
 
 def test_a_lost_signing_key_is_named_and_appends_go_on(tmp_path: Path) -> None:
-    configured(tmp_path).close()  # type: ignore[attr-defined]
+    configured(tmp_path).close()
     (tmp_path / "keys" / "signing.key").unlink()
     log = configured(tmp_path)
-    assert log.append(entry()).index == 3  # type: ignore[attr-defined]
+    assert log.append(entry()).index == 3
     with pytest.raises(LogKeyMissing, match=r"signing\.key"):
-        log.checkpoint()  # type: ignore[attr-defined]
-    assert not log.failure and "signing.key" in log.verify().doubts[0].text  # type: ignore[attr-defined]
-    log.close()  # type: ignore[attr-defined]
+        log.checkpoint()
+    assert not log.failure and "signing.key" in log.verify().doubts[0].text
+    log.close()
 
 
 def test_rotation_is_recorded_and_who_trusts_the_old_key_can_follow(tmp_path: Path) -> None:
     log = configured(tmp_path)
-    old = log.keys.verifiers()  # type: ignore[attr-defined]
-    log.append(entry(1, bodies={"a": b"under the old key"}))  # type: ignore[attr-defined]
-    vkey = rotate_signing(log, tmp_path / "keys" / "signing.key", identity="os:security")  # type: ignore[arg-type]
-    body_key = rotate_body(log, tmp_path / "keys" / "body.key", identity="os:security")  # type: ignore[arg-type]
-    log.close()  # type: ignore[attr-defined]
+    old = log.keys.verifiers()
+    log.append(entry(1, bodies={"a": b"under the old key"}))
+    vkey = rotate_signing(log, tmp_path / "keys" / "signing.key", identity="os:security")
+    body_key = rotate_body(log, tmp_path / "keys" / "body.key", identity="os:security")
+    log.close()
     log = configured(tmp_path)
-    log.append(entry(2, bodies={"a": b"under the new key"}))  # type: ignore[attr-defined]
-    note = log.checkpoint()  # type: ignore[attr-defined]
-    assert str(log.keys.signer.key) == vkey and log.keys.active_body.id == body_key  # type: ignore[attr-defined]
-    assert len(open_checkpoint(note, origin=ORIGIN, trusted=log.keys.verifiers()).signers) == 2  # type: ignore[attr-defined]
-    only_new = Keys(log.keys.signer, bodies=log.keys.bodies)  # type: ignore[attr-defined]
-    log.close()  # type: ignore[attr-defined]
+    log.append(entry(2, bodies={"a": b"under the new key"}))
+    note = log.checkpoint()
+    assert str(log.keys.signer.key) == vkey and log.keys.active_body.id == body_key
+    assert len(open_checkpoint(note, origin=ORIGIN, trusted=log.keys.verifiers()).signers) == 2
+    only_new = Keys(log.keys.signer, bodies=log.keys.bodies)
+    log.close()
     # the old line was taken out of the file: the log verifies for somebody who knows the old key only
     log = open_log(tmp_path, keys=only_new, last_look=look_at_nothing, origin=ORIGIN)
     latest = log.checkpoint()
@@ -156,7 +158,7 @@ def test_rotation_is_recorded_and_who_trusts_the_old_key_can_follow(tmp_path: Pa
     assert [r.facts.get("vkey") or r.facts.get("body_key") for r in rotations] == [vkey, body_key]
 
 
-def log_records(directory: Path, keys: Keys) -> list:  # type: ignore[type-arg]
+def log_records(directory: Path, keys: Keys) -> list[Record]:
     log = open_log(directory, keys=keys, last_look=look_at_nothing, origin=ORIGIN)
     try:
         return list(log.scan())
@@ -176,15 +178,15 @@ def test_add_key_keeps_the_file_private(tmp_path: Path) -> None:
 
 def test_starts_and_stops_are_records(tmp_path: Path) -> None:
     for _ in range(2):
-        configured(tmp_path).close()  # type: ignore[attr-defined]
+        configured(tmp_path).close()
     log = configured(tmp_path, service="")
-    assert [r.event for r in log.scan()] == [Event.LOG_OPEN, Event.LOG_CLOSE] * 2  # type: ignore[attr-defined]
-    log.close()  # type: ignore[attr-defined]
+    assert [r.event for r in log.scan()] == [Event.LOG_OPEN, Event.LOG_CLOSE] * 2
+    log.close()
 
 
 def test_a_request_of_a_dead_process_is_closed_and_one_of_a_living_process_is_not(tmp_path: Path) -> None:
     living = configured(tmp_path)
-    pending = living.append(entry(event=Event.LLM_REQUEST))  # type: ignore[attr-defined]
+    pending = living.append(entry(event=Event.LLM_REQUEST))
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
@@ -199,38 +201,38 @@ def test_a_request_of_a_dead_process_is_closed_and_one_of_a_living_process_is_no
     dead = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=root, capture_output=True, text=True)
     assert dead.returncode == -9, dead.stderr
     log = configured(tmp_path)
-    closed = [r for r in log.scan() if r.event is Event.LLM_UNKNOWN_OUTCOME]  # type: ignore[attr-defined]
+    closed = [r for r in log.scan() if r.event is Event.LLM_UNKNOWN_OUTCOME]
     assert [(r.facts["request"], r.incident, r.outcome) for r in closed] == [
         (dead.stdout.strip(), "inc-9", Outcome.UNKNOWN)
     ]
-    assert [row.id for row in log.store.open_requests()] == [pending.id]  # type: ignore[attr-defined]
-    log.close()  # type: ignore[attr-defined]
-    living.close()  # type: ignore[attr-defined]
+    assert [row.id for row in log.store.open_requests()] == [pending.id]
+    log.close()
+    living.close()
 
 
 def test_lock_files_of_dead_runs_are_forgotten(tmp_path: Path) -> None:
     living = configured(tmp_path)
     (tmp_path / "runs" / "run_dead.lock").write_bytes(b"")
-    configured(tmp_path).close()  # type: ignore[attr-defined]
-    assert [path.stem for path in (tmp_path / "runs").iterdir()] == [living.run]  # type: ignore[attr-defined]
-    living.close()  # type: ignore[attr-defined]
+    configured(tmp_path).close()
+    assert [path.stem for path in (tmp_path / "runs").iterdir()] == [living.run]
+    living.close()
 
 
 def test_a_tool_closes_nobody_and_announces_nothing(tmp_path: Path) -> None:
     log = configured(tmp_path)
-    log.append(entry(event=Event.LLM_REQUEST))  # type: ignore[attr-defined]
-    log.close()  # type: ignore[attr-defined]
+    log.append(entry(event=Event.LLM_REQUEST))
+    log.close()
     tool = configured(tmp_path, service="")
-    assert tool.size() == 3  # type: ignore[attr-defined]
-    tool.close()  # type: ignore[attr-defined]
+    assert tool.size() == 3
+    tool.close()
 
 
 def test_the_configured_outside_checkpoint_is_held_against_the_log(tmp_path: Path) -> None:
     log = configured(tmp_path / "a")
-    note = log.checkpoint()  # type: ignore[attr-defined]
-    log.close()  # type: ignore[attr-defined]
+    note = log.checkpoint()
+    log.close()
     (tmp_path / "kept").write_text(note)
-    configured(tmp_path / "a", outside_checkpoint=str(tmp_path / "kept")).close()  # type: ignore[attr-defined]
+    configured(tmp_path / "a", outside_checkpoint=str(tmp_path / "kept")).close()
     with pytest.raises(LogInconsistent):
         configured(tmp_path / "b", outside_checkpoint=str(tmp_path / "kept"))
     with pytest.raises(PromptLogError, match="cannot be read"):
@@ -242,12 +244,12 @@ def test_a_drop_that_can_be_read_is_held_against_the_log_too(tmp_path: Path) -> 
     drop.mkdir()
     places = (str(drop), str(tmp_path / "unreadable"), "syslog://127.0.0.1:9")
     log = configured(tmp_path / "a", checkpoints=places)
-    Drop(drop).put(log.checkpoint(), now=log.clock())  # type: ignore[attr-defined]
+    Drop(drop).put(log.checkpoint(), now=log.clock())
     other = MemoryLog(origin="payops.example/other")
     Drop(drop).put(other.checkpoint(), now=other.clock())
     other.close()
-    log.close()  # type: ignore[attr-defined]
-    configured(tmp_path / "a", checkpoints=places).close()  # type: ignore[attr-defined]
+    log.close()
+    configured(tmp_path / "a", checkpoints=places).close()
     shutil.copytree(tmp_path / "a" / "keys", tmp_path / "b" / "keys")
     with pytest.raises(LogInconsistent, match="holds 0 records, a checkpoint covers 1"):
         configured(tmp_path / "b", checkpoints=places)
@@ -281,5 +283,5 @@ def test_a_failed_open_leaves_nothing_open(tmp_path: Path) -> None:
 
 
 def test_the_file_is_private(tmp_path: Path) -> None:
-    configured(tmp_path).close()  # type: ignore[attr-defined]
+    configured(tmp_path).close()
     assert stat.S_IMODE((tmp_path / "promptlog.sqlite").stat().st_mode) == 0o600

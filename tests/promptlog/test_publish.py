@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -305,8 +305,8 @@ def _notes(folder: Path) -> tuple[str, ...]:
     return tuple(note for path in sorted(folder.iterdir()) for note in notes_in(path.read_text()))
 
 
-def _until(done: object) -> None:
+def _until(done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
-    while not done():  # type: ignore[operator]
+    while not done():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -13,7 +13,7 @@ from assistant.promptlog import retention
 from assistant.promptlog.keys import Keys
 from assistant.promptlog.log import Log
 from assistant.promptlog.open import open_log
-from assistant.promptlog.record import Event, Gone, GoneReason
+from assistant.promptlog.record import Entry, Event, Gone, GoneReason, Receipt
 from assistant.promptlog.retention import Segments, archive, erase_person, expire_bodies, hold, holds, purge
 from assistant.promptlog.sqlite import FILE
 from tests.fakes.promptlog import ORIGIN, fresh_keys, look_at_nothing
@@ -144,8 +144,8 @@ def test_a_body_named_again_while_it_expires_is_kept(log: Log, days: Days, monke
     limit = days.now
     append = log.append
 
-    def in_between(made: object) -> object:
-        receipt = append(made)  # type: ignore[arg-type]
+    def in_between(made: Entry) -> Receipt:
+        receipt = append(made)
         monkeypatch.setattr(log, "append", append)
         append(entry(bodies={"a": b"template"}))
         return receipt
@@ -172,7 +172,7 @@ def test_segments_move_and_everything_still_verifies(
         "segment-000000000008-000000000011",
     )
     assert [r.facts.get("n") for r in log.scan(0, 10)] == list(range(10)) and holds(log) == {"case-1"}
-    assert log.store.row(3).leaf is None and log.store.row(10).leaf is not None  # type: ignore[union-attr]
+    assert log.store.row(3).leaf is None and log.store.row(10).leaf is not None
     assert log.verify(outside=[kept, log.checkpoint()]).ok and log.prove(2)
     assert archive(log, before=days.now, directory=tmp_path / "cold") == ()
     days.go(100)
@@ -208,4 +208,4 @@ def test_a_move_that_was_cut_short_is_done_again(log: Log, days: Days, tmp_path:
     facts = {"segment": "segment-000000000000-000000000001", "start": 0, "stop": 1}
     log.append(entry(event=Event.SEGMENT_ARCHIVE, facts=facts))
     assert archive(log, before=days.now, directory=tmp_path / "cold") == ("segment-000000000000-000000000001",)
-    assert log.store.row(0).leaf is None and log.get(0).facts == {"n": 1}  # type: ignore[union-attr]
+    assert log.store.row(0).leaf is None and log.get(0).facts == {"n": 1}

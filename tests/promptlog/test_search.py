@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_a_story_has_the_prompt_its_evidence_its_answer_and_its_note(log: Memory
     assert json.loads(json.dumps(machine))["redactions"] == {"PAN": 2, "EMAIL": 0}
 
 
-def test_every_read_is_a_record_first_with_who(log: MemoryLog, tmp_path: object) -> None:
+def test_every_read_is_a_record_first_with_who(log: MemoryLog) -> None:
     auditor = Auditor(log, "oidc:someone", origin="web")
     auditor.show(1)
     auditor.search(Search(incident="a"))
@@ -97,9 +98,9 @@ def test_a_search_is_cut_and_says_so(log: MemoryLog) -> None:
     assert not Auditor(log, "os:a").search(Search(incident="b"), limit=2).more
 
 
-def test_an_export_needs_a_reason(log: MemoryLog, tmp_path: object) -> None:
+def test_an_export_needs_a_reason(log: MemoryLog, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="reason"):
-        Auditor(log, "os:a").export(tmp_path / "x", selection=Search(), reason=" ")  # type: ignore[operator]
+        Auditor(log, "os:a").export(tmp_path / "x", selection=Search(), reason=" ")
 
 
 @pytest.mark.parametrize(
