@@ -67,7 +67,7 @@ def grid(window: Window, step: float) -> Floats:
     """`window.start, +step, …`, before `window.end`. Raises SourceMalformed for a step that is not positive."""
     if not step > 0:
         raise SourceMalformed("prometheus", "a step must be positive", mend="change the query")
-    return window.start + step * np.arange(max(1, int(np.ceil((window.seconds - 1e-9) / step))), dtype=np.float64)
+    return window.start + step * np.arange(max(1, int(np.ceil((window.seconds - 1e-6) / step))), dtype=np.float64)
 
 
 def evaluate(query: Query, samples: Samples, *, window: Window, step: float) -> tuple[Series, ...]:

@@ -50,7 +50,7 @@ def bounded(promql: str, window: Window, step: float, limits: Endpoint) -> Range
     points = max(1, limits.max_points)
     step = max(step, 0.001)
     step *= max(1, math.ceil(window.seconds / (step * points) - 1e-9))
-    count = max(1, math.ceil((window.seconds - 1e-9) / step))
+    count = max(1, math.ceil((window.seconds - 1e-6) / step))
     return RangeRequest(promql, window.start, window.start + (count - 1) * step, step)
 
 
