@@ -248,6 +248,7 @@ class Service:
 
     def _beat(self) -> None:
         self._roll = self.replicas.beat()
+        self.wake("takeover")
 
     def _take_over(self) -> None:
         """In a loop of its own: DBOS waits inside its calls while the database is away, and the heart must not."""
