@@ -23,7 +23,7 @@ SMALLER = 0.4
 class KeepsParts(Protocol):
     """A model that records the pieces that a prompt was made of."""
 
-    def complete(self, prompt: Prompt, *, parts: Mapping[str, bytes] | None = None) -> tuple[Draft, ModelUse]: ...
+    def complete_with(self, prompt: Prompt, *, parts: Mapping[str, bytes]) -> tuple[Draft, ModelUse]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def _asked(
 
 def _complete(model: Model, built: Built) -> tuple[Draft, ModelUse]:
     if isinstance(model, KeepsParts):
-        return model.complete(built.prompt, parts=built.parts)
+        return model.complete_with(built.prompt, parts=built.parts)
     return model.complete(built.prompt)
 
 

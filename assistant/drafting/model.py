@@ -96,13 +96,17 @@ class ChatModel:
         )
         return cls(settings, lines, scanner, redact, actor, origin, sleep, facts or {}, label)
 
-    def complete(self, prompt: Prompt, *, parts: Mapping[str, bytes] | None = None) -> tuple[Draft, ModelUse]:
+    def complete(self, prompt: Prompt) -> tuple[Draft, ModelUse]:
+        """As `complete_with`, with the messages themselves as the only parts."""
+        return self.complete_with(prompt, parts={})
+
+    def complete_with(self, prompt: Prompt, *, parts: Mapping[str, bytes]) -> tuple[Draft, ModelUse]:
         """The model's draft, unchecked, and what it took. `parts` are the pieces of the prompt, for the record.
 
         Raises ModelUnavailable, ModelAnswerInvalid, ModelOverBudget or ModelBlocked; LogUnavailable where the log
         cannot take the request: then nothing was sent.
         """
-        talk = self.talk(prompt.incident, prompt.task, facts=_prompt_facts(prompt), parts=parts or {})
+        talk = self.talk(prompt.incident, prompt.task, facts=_prompt_facts(prompt), parts=parts)
         began = talk.now()
         draft, line = self._first_answer(prompt.messages, NOTE, talk, read=lambda v: draft_of(v, clean=self.clean))
         return draft, self.use(talk, line.endpoint, talk.now() - began)
