@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -48,8 +48,9 @@ class Guest:
     """Another room that takes part in `serve` (Slack, the console). Each function is given the `Live` service.
 
     `carriers` are outlets behind the outbox and are made before the service (use `house`, `settings`, `metrics` of
-    what is given); `console_routes` go to the people's listener, `webhook_routes` to the machines'; `start` and
-    `stop` come after and before everything else; `health` names what is wrong, "" is well.
+    what is given); `before` may refuse the start by raising; `console_routes` go to the people's listener,
+    `webhook_routes` to the machines'; `start` and `stop` come after and before everything else; `health` names what
+    is wrong, "" is well.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Guest:
     tasks: Callable[[Live], Sequence[Task]] = lambda live: ()
     console_routes: Callable[[Live], Sequence[BaseRoute]] = lambda live: ()
     webhook_routes: Callable[[Live], Sequence[BaseRoute]] = lambda live: ()
+    before: Callable[[Live], None] = lambda live: None
     start: Callable[[Live], None] = lambda live: None
     stop: Callable[[Live], None] = lambda live: None
     health: Callable[[Live], str] = lambda live: ""
@@ -64,7 +66,9 @@ class Guest:
 
 def guests(settings: Settings) -> tuple[Guest, ...]:
     """The rooms that these settings ask for. A room adds itself here, imported where it is used."""
-    return ()
+    from assistant.attesting import attesting, wanted
+
+    return (attesting(),) if wanted(settings) else ()
 
 
 class Live:
@@ -87,6 +91,7 @@ class Live:
         self._log_handler = configure(scanner=FinalScanner())
         self.metrics = new_metrics()
         self._guests = tuple(guests)
+        self._warnings: tuple[str, ...] = ()
         self._stop = threading.Event()
         self._guard = threading.Lock()
         self._servers = Servers(settings)
@@ -102,6 +107,8 @@ class Live:
     def start(self) -> None:
         """Raises PayopsError with the mend; nothing runs then."""
         with self._closing_on_error():
+            for guest in self._guests:
+                guest.before(self)
             self._investigator.warm()
             self.service.start()
         self._publisher.start()
@@ -144,6 +151,12 @@ class Live:
         self._publisher.close()
         self.house.promptlog.close()
         _LOG.info("stopped", extra={"drained": drained})
+
+    def warn(self, warnings: tuple[str, ...]) -> None:
+        """Say `warnings` in every note from now on, in place of those said before."""
+        self._warnings = warnings
+        self.house = replace(self.house, warnings=warnings)
+        self._investigator.house = self.house
 
     def health(self) -> Mapping[str, str]:
         return {
@@ -204,7 +217,7 @@ class Live:
             parts = mine.parts(now=Instant(time.time()))
             return Sources(parts.alerts, parts.metrics, parts.logs, parts.changes, notices=mine.notices)
 
-        return build(self.settings, sources, actor="serve")
+        return replace(build(self.settings, sources, actor="serve"), warnings=self._warnings)
 
     def _service(self, notes: Path, terminal: bool) -> Service:
         from assistant.notebook.database import open_database

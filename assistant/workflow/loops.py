@@ -22,11 +22,12 @@ _LOG = logging.getLogger("payops.workflow")
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to do every `every_s` seconds, such as publishing a checkpoint."""
+    """Something to do every `every_s` seconds, such as publishing a checkpoint; at once, or first after `first_s`."""
 
     name: str
     every_s: float
     run: Callable[[], object]
+    first_s: float = 0.0
 
 
 class Loop(threading.Thread):
@@ -43,6 +44,7 @@ class Loop(threading.Thread):
 
     def run(self) -> None:
         try:
+            self._wake.wait(self.task.first_s)
             while not self._stop_asked.is_set():
                 self._once()
                 self._wake.wait(self.task.every_s)
