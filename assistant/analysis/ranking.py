@@ -15,6 +15,7 @@ from assistant.core.evidence import Topology
 from assistant.core.time import Instant
 
 ROLE_WEIGHT: Mapping[str, float] = {
+    "approval rate": 1.2,
     "error share": 1.0, "errors": 0.9, "latency": 0.85, "queue": 0.8, "saturation": 0.8, "up": 1.1, "expiry": 1.4,
         "restarts": 1.0,
     "score": 0.9, "fallback": 1.0, "age": 1.0, "breaker": 0.9, "retries": 0.6, "threeds": 0.9, "duplicates": 1.0,
