@@ -57,17 +57,23 @@ class _Asking:
     def __init__(self, session: ReadOnlySession, door: Door) -> None:
         self.session = session
         self.problems: list[str] = []
-        self.answered = 0
         self._door = door
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Mapping[str, Any]:
+        if self.problems and self.session.last() is None:
+            return {}  # nobody answered the first question: asking on would only wait as long again
         try:
             document = self.session.get_json(path, params)
         except SourceError as error:
             self.problems.append(f"GET {path}: {error}")
             return {}
-        self.answered += 1
         return document if isinstance(document, Mapping) else {}
+
+    @property
+    def reached(self) -> bool:
+        """Whether the server itself answered the last question, be it with a refusal."""
+        last = self.session.last()
+        return last is not None and last.status_code < 500
 
     def text(self, value: object) -> str:
         return self._door.text(str(value)[:200]).text if value not in (None, "") else ""
@@ -91,7 +97,7 @@ def _prometheus(endpoint: Endpoint, redactor: Redactor, settings: Settings) -> S
     return ServerFacts(
         server="prometheus",
         url=endpoint.url,
-        reachable=asking.answered > 0,
+        reachable=asking.reached,
         version=asking.text(build.get("version")),
         clock_offset=offset,
         retention=asking.text(runtime.get("storageRetention") or flags.get("storage.tsdb.retention.time")),
@@ -103,11 +109,11 @@ def _prometheus(endpoint: Endpoint, redactor: Redactor, settings: Settings) -> S
 def _alertmanager(endpoint: Endpoint, redactor: Redactor, settings: Settings) -> ServerFacts:
     asking = _Asking(ReadOnlySession("alertmanager", endpoint, ALERTMANAGER), Door("alertmanager", redactor))
     version = asking.get("/api/v2/status").get("versionInfo")
-    offset = asking.date_offset() if asking.answered else None
+    offset = asking.date_offset() if asking.reached else None
     return ServerFacts(
         server="alertmanager",
         url=endpoint.url,
-        reachable=asking.answered > 0,
+        reachable=asking.reached,
         version=asking.text(version.get("version")) if isinstance(version, Mapping) else "",
         clock_offset=offset,
         problems=_problems(asking, offset),
@@ -117,19 +123,14 @@ def _alertmanager(endpoint: Endpoint, redactor: Redactor, settings: Settings) ->
 def _loki(endpoint: Endpoint, redactor: Redactor, settings: Settings) -> ServerFacts:
     asking = _Asking(ReadOnlySession("loki", endpoint, LOKI), Door("loki", redactor))
     build = asking.get("/loki/api/v1/status/buildinfo")
-    offset = asking.date_offset() if asking.answered else None
+    offset = asking.date_offset() if asking.reached else None
     limits = asking.get("/loki/api/v1/drilldown-limits").get("limits")
     limits = limits if isinstance(limits, Mapping) else {}
-    roles: tuple[LabelRole, ...] = ()
-    now = time.time()
-    try:
-        roles = Loki.from_settings(settings.loki, redactor=redactor).roles(Window(Instant(now - 3600), Instant(now)))
-    except SourceError as error:
-        asking.problems.append(f"labels: {error}")
+    roles = _roles(asking, redactor, settings) if asking.reached else ()
     return ServerFacts(
         server="loki",
         url=endpoint.url,
-        reachable=asking.answered > 0,
+        reachable=asking.reached,
         version=asking.text(build.get("version")),
         clock_offset=offset,
         retention=asking.text(limits.get("retention_period") or limits.get("max_query_lookback")),
@@ -137,6 +138,15 @@ def _loki(endpoint: Endpoint, redactor: Redactor, settings: Settings) -> ServerF
         labels=roles,
         problems=_problems(asking, offset),
     )
+
+
+def _roles(asking: _Asking, redactor: Redactor, settings: Settings) -> tuple[LabelRole, ...]:
+    now = time.time()
+    try:
+        return Loki.from_settings(settings.loki, redactor=redactor).roles(Window(Instant(now - 3600), Instant(now)))
+    except SourceError as error:
+        asking.problems.append(f"labels: {error}")
+        return ()
 
 
 def _evaluation_clock(asking: _Asking) -> float | None:

@@ -69,6 +69,13 @@ def test_a_server_that_answers_nonsense_is_described_and_never_raises(answer: An
     assert all(f.version == "" and f.retention == "" for f in found)
 
 
+def test_a_server_that_is_down_is_asked_once_and_said_once() -> None:
+    with serving(lambda asked: Answer(write=lambda wfile: None)) as server:
+        (facts,) = survey(Settings(prometheus=Endpoint(url=server.url)), REDACTOR)
+        assert {a.path for a in server.asked} == {"/api/v1/query"}
+    assert not facts.reachable and len(facts.problems) == 1
+
+
 def test_metrics_are_looked_into_in_the_order_of_their_use() -> None:
     names = ["go_goroutines", "zeta", "up", "card_declines_total", "a b", "x" * 200, "process_cpu_seconds_total"]
     assert in_order(names, ["up", "unknown"]) == ["up", "card_declines_total", "zeta"]
