@@ -195,6 +195,23 @@ class ChatModel:
             **{k: v for k, v in options.items() if v is not None},
         )
 
+    def try_form(self, line: _Line, form: str, messages: tuple[Message, ...]) -> None:
+        """Ask for one form of answer, for `doctor`. Raises ModelError where it does not work."""
+        draft_of(self._ask(line, form, messages, NOTE, self.talk("", "probe")), clean=self.clean)
+
+    def stated_context(self, line: _Line) -> int | None:
+        """Tokens of context as `GET /models` states them, or None. Raises LogUnavailable."""
+        client = self.chat(line, self.talk("", "probe")).root_client
+        try:
+            listed = client.models.list().data
+        except foreign():
+            return None
+        for model in listed:
+            size = getattr(model, "max_model_len", None) or getattr(model, "context_length", None)
+            if model.id == line.endpoint.name and isinstance(size, int):
+                return size
+        return None
+
     def close(self) -> None:
         """Close the connections that are kept open between calls."""
         for line in self.lines:

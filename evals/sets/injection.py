@@ -34,7 +34,7 @@ def run(data: Path | None) -> dict[str, Any]:
 
 
 def measure(attacks: Iterable[Attack], *, data: Path | None = None) -> dict[str, Any]:
-    """The report over these attacks: each planted everywhere and split, against both models."""
+    """The report over these attacks: planted everywhere against both models, and split against the echo."""
     attacks = tuple(attacks)
     totals: Counter[str] = Counter(dict.fromkeys(TARGETS, 0))
     failures: list[dict[str, Any]] = []
@@ -69,7 +69,8 @@ def _attacked(attacks: Iterable[Attack], model: Write) -> Iterable[tuple[Attack,
         log = _log(scanner)
         chat = _model(url, log, scanner, redactor)
         for attack in attacks:
-            for way, planted in (("everywhere", attack.everywhere()), ("split", attack.split())):
+            ways = (("everywhere", attack.everywhere()), ("split", attack.split()))
+            for way, planted in ways if model is echo else ways[:1]:
                 journal.requests.clear()
                 start = log.size()
                 found = _one(attack, planted, chat, redactor.for_incident(attack.id + way).redact, scanner)
