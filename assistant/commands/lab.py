@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.commands._shared import AsJson, one_line, print_json
+from assistant.commands._shared import AsJson, State, one_line, print_json
 
 if TYPE_CHECKING:
     from evals.lab.spec import Kind
@@ -83,13 +83,18 @@ def run(
     loki: Annotated[str, typer.Option("--loki", help="base URL of a Loki that gets the log lines")] = "",
     minutes: Annotated[float, typer.Option("--minutes", min=1, max=120, help="how long after the onset")] = 15.0,
     lead: Annotated[float, typer.Option("--lead", min=20, max=1800, help="seconds until the onset")] = 90.0,
-    naming: Annotated[str, typer.Option("--naming")] = "plain",
+    naming: Annotated[str, typer.Option("--naming", help="how metrics and labels are called")] = "plain",
+    state: State = None,
 ) -> None:
-    """Play a kind live: real Prometheus and Alertmanager on loopback. Exit 1 when no alert of the kind fires."""
+    """Play a kind live: real Prometheus and Alertmanager on loopback, and the assistant connected to them.
+
+    With --webhook the alerts go to an assistant of yours instead. Exit 1 when no alert of the kind fires.
+    """
     import tempfile
 
     from assistant.errors import UsageError
-    from evals.lab.live import Play, run as play_it
+    from evals.lab.live import Play
+    from evals.lab.live import run as play_it
 
     with one_line():
         kinds = _kinds(kind, fault)
@@ -98,8 +103,9 @@ def run(
         if token_file is not None and not token_file.is_file():
             raise UsageError(f"{token_file} is no file", mend="give the file that holds the webhook's token")
         play = Play(
-            seed=seed, lead=lead, minutes=minutes, webhook=webhook, token_file=token_file, loki=loki, naming=naming
-        )
+            seed=seed, lead=lead, minutes=minutes, webhook=webhook, token_file=token_file, loki=loki, naming=naming,
+            assistant=not webhook, state=state,
+        )  # fmt: skip
         with tempfile.TemporaryDirectory(prefix="payops-lab-") as home:
             fired = play_it(kinds[0], play, Path(home), lambda text: print(text, flush=True))
     if not fired:

@@ -131,6 +131,8 @@ def answers_text(t: Truth) -> str:
         "alerts": own,
         "noise_alerts": noise,
         "tier": t.shop.tier,
+        "topology": t.shop.topology,
+        "naming": t.shop.naming.name,
         "must_say": [x for x in s.must_say if not any(n in x for n in names)],
         "must_not_say": [*s.must_not_say, *(["confirmed"] if blind else [])],
     }

@@ -7,12 +7,15 @@ would show at that moment. Everything listens on loopback and stops with the com
 
 from __future__ import annotations
 
+import secrets
+import subprocess
+import sys
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ from typing import Any
 import numpy as np
 import requests
 
-from assistant.errors import SourceRefused
+from assistant.errors import SourceRefused, UsageError
 from evals.lab import alerts as boards
 from evals.lab import logs, make, servers
 from evals.lab.openmetrics import number, series_head
@@ -43,6 +46,8 @@ class Play:
     webhook: str = ""
     token_file: Path | None = None
     loki: str = ""
+    assistant: bool = False  # start `payops serve` beside it, connected to everything
+    state: Path | None = None  # where that assistant keeps its state
     naming: str = "plain"
     topology: str = "plain"
     tier: str = "metrics"
@@ -140,6 +145,47 @@ def stage(kind: Kind, play: Play, home: Path) -> Iterator[Stage]:
             yield Stage(prom, am, f"http://{target}", d)
 
 
+def assistant_config(s: Stage, play: Play, web: tuple[int, int]) -> str:
+    """payops.toml for an assistant beside this stage; `web` are the ports of console and webhook."""
+    tables = [
+        f'[prometheus]\nurl = "{s.prometheus.url}"',
+        f'[alertmanager]\nurl = "{s.alertmanager.url}"',
+        f'[changes]\nurl = "{s.exporter}/changes.json"',
+        f'[web]\nconsole_port = {web[0]}\nwebhook_port = {web[1]}\nwebhook_token_file = "{play.token_file}"',
+    ]
+    return "\n\n".join([*tables, f'[loki]\nurl = "{play.loki}"'] if play.loki else tables) + "\n"
+
+
+@contextmanager
+def assistant(s: Stage, play: Play, home: Path, webhook_port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """`payops serve` on the ports of this stage; its notes go to standard output. Stopped by its own id."""
+    config = home / "payops.toml"
+    config.write_text(assistant_config(s, play, (servers.free_port(), webhook_port)))
+    state = play.state or home / "state"
+    code = "import sys; from assistant.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "serve", "--config", str(config), "--state", str(state)]
+    process = subprocess.Popen(command)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def connected(play: Play, home: Path) -> tuple[Play, int]:
+    """The play with a webhook and a token of its own for the assistant, and the webhook's port."""
+    home.mkdir(parents=True, exist_ok=True)
+    token = home / "webhook-token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_urlsafe(24))
+    port = servers.free_port()
+    return replace(play, webhook=f"http://127.0.0.1:{port}/webhook/alertmanager", token_file=token), port
+
+
 def lines(d: make.Draft, seed: int) -> list[dict[str, Any]]:
     """All log lines of the play in order of time."""
     rng = np.random.default_rng([seed, 7])
@@ -166,7 +212,10 @@ def push(url: str, entries: list[dict[str, Any]]) -> None:
 
 def run(kind: Kind, play: Play, home: Path, say: Callable[[str], None]) -> bool:
     """Play until the time is over; say what starts firing. Return whether an alert of the kind fired."""
-    with stage(kind, play, home) as s:
+    play, port = connected(play, home) if play.assistant else (play, 0)
+    with ExitStack() as stack:
+        s = stack.enter_context(stage(kind, play, home))
+        helper = stack.enter_context(assistant(s, play, home, port)) if play.assistant else None
         say(f"prometheus {s.prometheus.url}  alertmanager {s.alertmanager.url}  changes {s.exporter}/changes.json")
         say(
             f'payops.toml:  [prometheus] url = "{s.prometheus.url}"  [alertmanager] url = "{s.alertmanager.url}"  '
@@ -178,6 +227,8 @@ def run(kind: Kind, play: Play, home: Path, say: Callable[[str], None]) -> bool:
         end = s.draft.onset + play.minutes * 60
         while time.time() < end:
             now = time.time()
+            if helper is not None and helper.poll() is not None:
+                raise UsageError(f"payops serve stopped with status {helper.returncode}", mend="its own line says why")
             due = [e for e in pending if e["ts"] <= now * 1e9]
             if due:
                 push(play.loki, due)

@@ -90,6 +90,7 @@ class Shop:
     """Everything about a payments shop that does not depend on what breaks. `rate` is attempts/s at the day's peak."""
 
     world: str
+    topology: str
     naming: Naming
     services: Mapping[str, str]
     kinds: Mapping[str, str]
@@ -144,6 +145,7 @@ def draw(rng: np.random.Generator, *, tier: str = "", naming: str = "", topology
     year = int(rng.integers(2026, 2027))
     return Shop(
         world=f"{rng.choice(_WORLD_WORDS)}-{int(rng.integers(10**6)):06d}",
+        topology=top_name,
         naming=namings.load(name),
         services={role: str(top["services"][role]) for role in roles},
         kinds={role: str(top["kinds"][role]) if top["tell_kinds"] else "" for role in roles},

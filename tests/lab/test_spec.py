@@ -9,6 +9,7 @@ import pytest
 
 from assistant.errors import UsageError
 from evals.lab import naming, shop, spec
+from evals.lab.answers import runbook_path
 from evals.lab.rulebook import RULES
 
 GOOD = """
@@ -130,3 +131,8 @@ def test_every_naming_names_every_metric_apart() -> None:
 def test_almost_every_rule_has_a_kind_that_it_is_for() -> None:
     wanted = {a for name in spec.shipped() for a in spec.load_kind(name).raw["alerts"]}
     assert {r.alert for r in RULES} - wanted == set()
+
+
+def test_every_alert_has_its_shipped_runbook() -> None:
+    root = Path(__file__).parents[2]
+    assert [r.alert for r in RULES if not (root / runbook_path(r.alert)).is_file()] == []
