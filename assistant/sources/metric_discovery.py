@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MAX_METRICS = 400
 BATCH = 40
 SMALL = 500
+MAX_LARGE = 10
+"""Metrics of more than SMALL series are asked label by label, the first few of them; of the others only name and size
+are known, so that discovery stays within an incident's requests whatever the server holds."""
 MAX_LABELS = 15
 MAX_NAME = 150
 PAYMENTS = re.compile(
@@ -49,7 +52,9 @@ def discovered(server: Prometheus, window: Window) -> tuple[Catalogue, Mapping[s
     small = [n for n in wanted[:MAX_METRICS] if 0 < sizes.get(n, 0) <= SMALL]
     large = [n for n in wanted[:MAX_METRICS] if sizes.get(n, 0) > SMALL]
     found = server.side_by_side([lambda b=b: _series(server, b, span) for b in _filled(small, sizes)])  # type: ignore[misc]
-    values = dict(zip(large, server.side_by_side([lambda n=n: _labels(server, n, span) for n in large]), strict=True))  # type: ignore[misc]
+    asked = large[:MAX_LARGE]
+    known = server.side_by_side([lambda n=n: _labels(server, n, span) for n in asked])  # type: ignore[misc]
+    values: dict[str, dict[str, set[str]]] = {n: {} for n in large} | dict(zip(asked, known, strict=True))
 
     def catalogue(door: Door) -> tuple[MetricInfo, ...]:
         seen = {name: labels for name, labels in values.items() if door.value("__name__", name) == name}

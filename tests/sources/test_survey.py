@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from assistant.core.time import Instant, Window
 from assistant.settings import Endpoint, LokiEndpoint, Settings
 from assistant.sources.catalogue import catalogue_of, metric_type
 from assistant.sources.door import Door
 from assistant.sources.metric_discovery import in_order
+from assistant.sources.prometheus import Prometheus
 from assistant.sources.survey import survey
 from redaction import Redactor
 from tests.sources.http_server import Answer, Asked, as_json, serving
@@ -79,6 +81,30 @@ def test_a_server_that_is_down_is_asked_once_and_said_once() -> None:
 def test_metrics_are_looked_into_in_the_order_of_their_use() -> None:
     names = ["go_goroutines", "zeta", "up", "card_declines_total", "a b", "x" * 200, "process_cpu_seconds_total"]
     assert in_order(names, ["up", "unknown"]) == ["up", "card_declines_total", "zeta"]
+
+
+def test_discovery_of_a_server_full_of_large_metrics_stays_within_an_incidents_requests() -> None:
+    names = [f"payment_{i}_total" for i in range(600)]
+
+    def respond(asked: Asked) -> Answer:
+        if asked.path.endswith("__name__/values"):
+            return as_json({"status": "success", "data": names})
+        if asked.path.endswith("/query_range"):
+            start, end = asked.query["start"][0], float(asked.query["end"][0])
+            told = [n for n in names if n in asked.query["query"][0].replace('"})', "|").replace('"', "|").split("|")]
+            result = [{"metric": {"__name__": n}, "values": [[float(start), "9000"], [end, "9000"]]} for n in told]
+            return as_json({"status": "success", "data": {"resultType": "matrix", "result": result}})
+        data: object = [f"label{i}" for i in range(40)] if "label" in asked.path else {"groups": []}
+        return as_json({"status": "success", "data": data if "metadata" not in asked.path else {}})
+
+    window = Window(Instant(1.7e9), Instant(1.7e9 + 7200))
+    with serving(respond) as server:
+        source = Prometheus.from_settings(Endpoint(url=server.url), redactor=REDACTOR)
+        found = source.catalogue(window)
+        assert len(server.asked) < 200
+    assert len(found) == 400 and all(m.series == 9000 for m in found)
+    assert sum(bool(m.labels) for m in found) == 10
+    assert "200 metrics were not looked into" in source.notices()[0].reason
 
 
 def test_types_come_from_metadata_and_else_from_names() -> None:
