@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.runbook_index.cache import Cache
-from assistant.runbook_index.chunks import CHUNKING, chunks
+from assistant.runbook_index.chunks import chunks
 from assistant.runbook_index.embedder import MODEL, Embedder
 from assistant.runbook_index.lexical import Floats
 from assistant.runbook_index.library import Library
@@ -33,7 +33,7 @@ def embed_library(library: Library, embedder: Embedder, cache: Cache) -> MatrixV
     cut = [chunks(runbook) for runbook in library.runbooks]
     texts = [text for pieces in cut for text in pieces]
     owners = [n for n, pieces in enumerate(cut) for _ in pieces]
-    matrix = cache.vectors(texts, model=f"{MODEL}/{CHUNKING}", embed=embedder.embed)
+    matrix = cache.vectors(texts, model=MODEL, embed=embedder.embed)
     return MatrixVectors(matrix, owners, size=len(cut), embedder=embedder)
 
 
