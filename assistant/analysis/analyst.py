@@ -18,7 +18,7 @@ from assistant.analysis.health import health_of
 from assistant.analysis.hypotheses import false_alert, hypotheses_of
 from assistant.analysis.impact import impact_of
 from assistant.analysis.judging import judge, signals_of
-from assistant.analysis.logs import Pattern, patterns_of
+from assistant.analysis.logs import Pattern, mined, patterns_of
 from assistant.analysis.onset import consensus
 from assistant.analysis.ranking import Ranked, force, rank
 from assistant.analysis.rules import alerted
@@ -56,9 +56,10 @@ def analyse(seen: Observations) -> Analysis:
     all_cubes = cubes(seen)
     cube = all_cubes[0] if all_cubes else None
     signals = crossed(seen, signals_of(seen)) + payment_signals(seen, cube) + volumes_by_label(seen, all_cubes)
-    patterns = patterns_of(seen)
+    log = mined(seen)
+    patterns = patterns_of(seen, log)
     onset = onset_of(seen, signals, patterns)
-    patterns = patterns_of(seen, onset=onset.at) if onset is not None else patterns
+    patterns = patterns_of(seen, log, onset=onset.at) if onset is not None else patterns
     window = after(seen, onset)
     explained = _explained(all_cubes, seen, window)
     health = health_of(seen, signals, patterns, explained)

@@ -97,13 +97,21 @@ def _signal(j: _Judged, i: int, entity: str) -> Signal:
         and _enough(j, i, at)
     )
     last = j.steady[i][np.isfinite(j.steady[i])][-1:]
-    now_bad = bool(moved and len(last) and (last[0] - median) * direction > max(3 * sigma, 0.3 * abs(seen - median)))
+    bad = len(last) and (last[0] - median) * direction > max(3 * sigma, 0.3 * abs(seen - median))
+    now_bad = bool(moved and bad and not _healing(v, median, seen))
     onset = Instant(_earlier(j, i, at, direction)) if moved else None
     return Signal(
         rows.evidence.id, rows.role, rows.what, entity, rows.labels[i], rows.unit, rows.bad, j.t, v, median, sigma,
         seen,
         score, min(weight, 1.0), onset, moved, now_bad, int(np.isfinite(v).sum()),
     )  # fmt: skip
+
+
+def _healing(v: Floats, median: float, seen: float) -> bool:
+    """Whether the last four samples come straight back, and half of the way is done: a rate looks back for a minute and
+    tells the end of a fault late."""
+    tail = np.abs(v[np.isfinite(v)][-4:] - median)
+    return bool(len(tail) == 4 and np.all(np.diff(tail) <= 0) and tail[-1] < 0.55 * abs(seen - median))
 
 
 def _level(j: _Judged, i: int, at: float, direction: float) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 from assistant.analysis import payments as pay
 from assistant.analysis import words as w
 from assistant.analysis.templates import Miner, mine
-from assistant.core.evidence import EvidenceId, LogLine
+from assistant.core.evidence import EvidenceId, Floats, LogLine
 from assistant.core.finding import LogPattern
 from assistant.core.observations import Observations
 from assistant.core.time import Instant
@@ -155,38 +155,58 @@ def fields_of(text: str) -> dict[str, str]:
     return {m[1]: m[2] or m[3] or "" for m in _PAIR.finditer(text)}
 
 
-def patterns_of(seen: Observations, *, onset: float | None = None) -> list[Pattern]:
-    """New and surging templates of all log evidence, strongest first. Lines before the window are the baseline."""
-    service_role, level_role = seen.payments.fields.get("service"), seen.payments.fields.get("level")
-    service_label, level_label = service_role.label if service_role else "", level_role.label if level_role else "level"
-    found: list[Pattern] = []
-    said: set[tuple[float, str]] = set()
-    miner = Miner()
+@dataclass(frozen=True, slots=True, eq=False)
+class Mined:
+    """The lines of one service in one search, with their templates: `members` are line indices by template, `times`
+    those lines' instants; `covered` is from when on the answer is whole."""
+
+    evidence: EvidenceId
+    service: str
+    lines: Sequence[LogLine]
+    templates: Sequence[str]
+    members: Sequence[Sequence[int]]
+    times: Sequence[Floats]
+    covered: float
+
+
+def mined(seen: Observations) -> tuple[Mined, ...]:
+    """Templates of all log evidence. Nothing where no line is older than the window: a source that was silent before
+    cannot tell what is new."""
     if not any(line.t < seen.incident.window.start for e in seen.logs for line in e.lines):
-        return []  # nothing to compare with: a source that was silent before cannot tell what is new
+        return ()
+    role = seen.payments.fields.get("service")
+    said: set[tuple[float, str]] = set()
+    miner, out = Miner(), []
     for evidence in seen.logs:
         by_service: dict[str, list[LogLine]] = defaultdict(list)
         for line in evidence.lines:
             key = (line.t, line.text)
             if key not in said:  # two searches may find the same line
                 said.add(key)
-                by_service[_service(line, service_label)].append(line)
-        start = max(seen.incident.window.start, onset - 300.0) if onset else seen.incident.window.start
-        covered = (
-            _covered(evidence.lines, seen.incident.baseline.start) if evidence.dropped else seen.incident.baseline.start
-        )
-        for service, lines in by_service.items():
-            found += _patterns(
-                evidence.id,
-                service,
-                lines,
-                miner,
-                start=start,
-                end=seen.incident.window.end,
-                covered=covered,
-                level_label=level_label,
-            )
-    return sorted(found, key=lambda p: -p.score)
+                by_service[_service(line, role.label if role else "")].append(line)
+        start = seen.incident.baseline.start
+        covered = _covered(evidence.lines, start) if evidence.dropped else start
+        out += [_mined(evidence.id, service, lines, miner, covered) for service, lines in by_service.items()]
+    return tuple(out)
+
+
+def _mined(evidence: EvidenceId, service: str, lines: Sequence[LogLine], miner: Miner, covered: float) -> Mined:
+    templates, index = mine([line.text for line in lines], miner)
+    order = np.argsort(np.array(index), kind="stable")
+    ends = np.searchsorted(np.array(index)[order], np.arange(1, len(templates)))
+    members = [m.tolist() for m in np.split(order, ends)]
+    at = np.fromiter((line.t for line in lines), np.float64, len(lines))
+    return Mined(evidence, service, lines, templates, members, [at[m] for m in members], covered)
+
+
+def patterns_of(seen: Observations, found: Sequence[Mined], *, onset: float | None = None) -> list[Pattern]:
+    """New and surging templates, strongest first. Lines before the window (or five minutes before a known onset) are
+    the baseline."""
+    role, window = seen.payments.fields.get("level"), seen.incident.window
+    start = max(window.start, onset - 300.0) if onset else window.start
+    level = role.label if role else "level"
+    out = [p for m in found for p in _patterns(m, start=start, end=window.end, level_label=level)]
+    return sorted(out, key=lambda p: -p.score)
 
 
 def _covered(lines: Sequence[LogLine], start: float) -> float:
@@ -201,44 +221,23 @@ def _service(line: LogLine, label: str) -> str:
     return ""
 
 
-def _patterns(
-    evidence: EvidenceId,
-    service: str,
-    lines: Sequence[LogLine],
-    miner: Miner,
-    *,
-    start: float,
-    end: float,
-    covered: float,
-    level_label: str,
-) -> list[Pattern]:
-    templates, index = mine([line.text for line in lines], miner)
-    members: dict[int, list[int]] = defaultdict(list)
-    for i, k in enumerate(index):
-        members[k].append(i)
-    before, during = max(start - covered, 0.0), max(end - start, 1.0)
+def _patterns(m: Mined, *, start: float, end: float, level_label: str) -> list[Pattern]:
+    before, during = max(start - m.covered, 0.0), max(end - start, 1.0)
+    if before <= 60:
+        return []
     out = []
-    for k, rows in members.items():
-        times = np.fromiter((lines[i].t for i in rows), np.float64, len(rows))
-        old, fresh = int((times < start).sum()), int(((times >= start) & (times < end)).sum())
-        expected = old * during / before if before > 60 else 0.0
+    for template, rows, times in zip(m.templates, m.members, m.times, strict=True):
+        inside = (times >= start) & (times < end)
+        old, fresh = int((times < start).sum()), int(inside.sum())
+        expected = old * during / before
         new = old == 0
         llr = fresh * np.log(fresh / max(expected, 0.5)) - (fresh - expected) if fresh > expected else 0.0
-        if fresh < (2 if new else 5) or (not new and (fresh < 2.0 * expected or llr < 6.0)) or before <= 60:
+        if fresh < (2 if new else 5) or (not new and (fresh < 2.0 * expected or llr < 6.0)):
             continue
-        inside = [rows[j] for j in np.flatnonzero((times >= start) & (times < end))]
+        lines = [m.lines[rows[int(k)]] for k in np.flatnonzero(inside)]
         out.append(
             _pattern(
-                evidence,
-                service,
-                templates[k],
-                [lines[i] for i in inside],
-                expected,
-                new,
-                float(llr),
-                level_label,
-                start=start,
-                end=end,
+                m.evidence, m.service, template, lines, expected, new, float(llr), level_label, start=start, end=end
             )
         )
     return out

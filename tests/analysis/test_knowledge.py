@@ -11,7 +11,7 @@ from assistant.analysis.charts import sparkline
 from assistant.analysis.culprits import CodeChange, Fault, verdict
 from assistant.analysis.database import Event, Measure, Query, Vitals, diagnose
 from assistant.analysis.diffs import cosmetic, effects, explains, symptoms_of
-from assistant.analysis.logs import complaint, fields_of, patterns_of
+from assistant.analysis.logs import complaint, fields_of, mined, patterns_of
 from assistant.analysis.rules import limit_of
 from assistant.analysis.say import number
 from assistant.analysis.spread import Moved, spread
@@ -73,14 +73,16 @@ def test_templates_of_odd_lines_are_survived() -> None:
 
 def test_new_and_surging_lines_are_told_from_the_usual() -> None:
     shop = Shop().say("link", "certificate has expired for host-#", 40).say("core", "slow answer to request #", 300)
-    found = {p.service: p for p in patterns_of(shop.observations())}
+    seen = shop.observations()
+    found = {p.service: p for p in patterns_of(seen, mined(seen))}
     assert found["link"].new and found["link"].kind == "certificate" and found["link"].severity == 2
     assert not found["core"].new and found["core"].count > 3 * found["core"].usual
     assert set(found) == {"link", "core"}
 
 
 def test_empty_logs_have_no_patterns() -> None:
-    assert patterns_of(Shop().observations(logs=False)) == []
+    seen = Shop().observations(logs=False)
+    assert patterns_of(seen, mined(seen)) == []
 
 
 @pytest.mark.parametrize(
