@@ -18,7 +18,8 @@ import numpy as np
 
 from evals.lab.naming import Naming
 from evals.lab.promql import Labels, Samples, evaluate, metrics_of, render
-from evals.lab.rulebook import RULES, Rule
+from evals.lab.rule_forms import Rule
+from evals.lab.rulebook import RULES
 from evals.lab.shop import Shop
 from evals.lab.traffic import Floats
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from evals.lab.authorise import RESULTS, STAGE, C, impact
+from evals.lab.authorise import RESULTS, STAGE, C
+from evals.lab.impact import impact
 from evals.lab.rulebook import BY_NAME
 from evals.lab.traffic import Bools, in_scope
 from evals.world_format import toml_string

@@ -9,8 +9,9 @@ import numpy as np
 
 from evals.lab.authorise import CODES, RESULTS, STAGE, C, Outcome
 from evals.lab.instruments import Meter
+from evals.lab.mechanisms import OFF_PATH
 from evals.lab.shop import CHANNELS, CURRENCY, ROLES, SCHEMES, Shop
-from evals.lab.spec import OFF_PATH, Fault, Scenario
+from evals.lab.spec import Fault, Scenario
 from evals.lab.traffic import Attempts, Bools, Floats, Ints, in_scope
 
 DECISIONS = ("approve", "review", "decline")

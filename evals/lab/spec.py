@@ -15,70 +15,13 @@ from typing import Any
 import numpy as np
 
 from assistant.errors import UsageError
-from evals.lab.naming import REASONS
+from evals.lab.mechanisms import COMMON, MECHANISMS, SCOPES, check_values, refuse
 from evals.lab.rulebook import BY_NAME
 from evals.lab.shop import CHANNELS, ROLES, SCHEMES, Shop
 
 KINDS = Path(__file__).parent / "kinds"
 FORMAT = 1
 VERDICTS = ("cause", "none", "false-alert", "recovered", "inconclusive")
-PATH = (
-    "gateway",
-    "orchestrator",
-    "risk",
-    "vault",
-    "threeds",
-    "hsm",
-    "connector",
-    "acquirer",
-    "scheme",
-    "issuer",
-    "acs",
-    "directory",
-)
-OFF_PATH = ("ledger", "settlement", "webhooks", "payouts", "disputes", "fx", "onboarding", "terminals")
-SCOPES = ("issuer", "scheme", "acquirer", "region", "channel", "acs", "bin", "model", "link", "sample")
-GAUGES = (
-    "pool_in_use",
-    "replica_lag",
-    "disk_used",
-    "memory_used",
-    "feature_age",
-    "clock_offset",
-    "breaks",
-    "terminals",
-    "link_up",
-    "onboarding_pending",
-    "up",
-    "consumer_lag",
-    "posting_lag",
-)
-# mechanism: (components it may act on, fields it needs, fields it may have)
-MECHANISMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
-    "slow": ((*PATH, *OFF_PATH), ("add_ms",), ()),
-    "error": ((*PATH, *OFF_PATH), ("share",), ("code", "counts")),
-    "drop": ((*PATH, *OFF_PATH), ("share",), ()),
-    "miscode": (("connector", "issuer", "acquirer"), ("share", "from", "to"), ("reported_only",)),
-    "drift": (("risk",), ("shift",), ("decline_share",)),
-    "flood": (("gateway",), ("factor",), ("profile",)),
-    "lose": (("gateway", "terminals"), ("share",), ()),
-    "expire": (("connector", "hsm", "threeds", "webhooks", "payouts"), ("share", "peer"), ()),
-    "skew": (ROLES, ("seconds",), ("share",)),
-    "stall": (("ledger", "webhooks", "onboarding"), ("queue", "factor"), ()),
-    "level": (ROLES, ("gauge", "to"), ()),
-    "climb": (ROLES, ("gauge", "per_minute"), ("to",)),
-    "freeze": (("fx", "disputes", "settlement"), (), ()),
-    "overrun": (("settlement",), (), ()),
-    "throttle": (("acquirer",), ("share",), ()),
-    "divert": (("acquirer",), ("share",), ()),
-    "duplicate": (("gateway", "ledger"), ("share",), ()),
-    "rule": (("risk",), ("share",), ("name",)),
-    "vanish": (ROLES, ("signal",), ()),
-    "say": (ROLES, ("lines", "per_minute"), ("level", "scanner")),
-    "restart": (ROLES, ("every",), ()),
-}
-COMMON = ("mechanism", "component", "scope", "delay", "ramp", "lasts", "log")
-QUEUES = ("postings", "outbox", "refunds", "pending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +136,6 @@ def read_kind(path: Path) -> Kind:
     return Kind(path, raw)
 
 
-def _refuse(name: str, what: str, mend: str) -> UsageError:
-    return UsageError(f"{name}: {what}", mend=mend)
-
-
 _TOP = {
     "format",
     "kind",
@@ -219,23 +158,23 @@ _TOP = {
 
 def _check(name: str, raw: Mapping[str, Any]) -> None:
     if raw.get("format") != FORMAT:
-        raise _refuse(name, f"format is {raw.get('format')!r}", f"this version reads format {FORMAT}")
+        raise refuse(name, f"format is {raw.get('format')!r}", f"this version reads format {FORMAT}")
     if unknown := sorted(set(raw) - _TOP):
-        raise _refuse(name, f"unknown field {unknown[0]!r}", f"there are: {', '.join(sorted(_TOP))}")
+        raise refuse(name, f"unknown field {unknown[0]!r}", f"there are: {', '.join(sorted(_TOP))}")
     for key in ("kind", "title", "verdict", "alerts", "runbook"):
         if not raw.get(key):
-            raise _refuse(name, f"no {key!r}", "every kind says kind, title, verdict, alerts and runbook")
+            raise refuse(name, f"no {key!r}", "every kind says kind, title, verdict, alerts and runbook")
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", str(raw["kind"])):
-        raise _refuse(name, f"kind {raw['kind']!r}", "lower case letters, digits and dashes")
+        raise refuse(name, f"kind {raw['kind']!r}", "lower case letters, digits and dashes")
     if raw["verdict"] not in VERDICTS:
-        raise _refuse(name, f"verdict {raw['verdict']!r}", f"one of {', '.join(VERDICTS)}")
+        raise refuse(name, f"verdict {raw['verdict']!r}", f"one of {', '.join(VERDICTS)}")
     for alert in (*raw["alerts"], *([raw["runbook"]] if raw["runbook"] != "none" else [])):
         if alert not in BY_NAME:
-            raise _refuse(name, f"no alert {alert!r}", "see evals/lab/rulebook.py")
+            raise refuse(name, f"no alert {alert!r}", "see evals/lab/rulebook.py")
     if raw["verdict"] == "cause" and not raw.get("faults"):
-        raise _refuse(name, "a cause without faults", "add [[faults]]")
+        raise refuse(name, "a cause without faults", "add [[faults]]")
     if raw["verdict"] == "cause" and not isinstance(raw.get("entity"), dict):
-        raise _refuse(name, "a cause without [entity]", "add entity.kind and entity.name")
+        raise refuse(name, "a cause without [entity]", "add entity.kind and entity.name")
     for n, fault in enumerate(raw.get("faults", []), 1):
         _check_fault(f"{name}, fault {n}", fault)
 
@@ -243,69 +182,21 @@ def _check(name: str, raw: Mapping[str, Any]) -> None:
 def _check_fault(where: str, f: Mapping[str, Any]) -> None:
     mechanism = str(f.get("mechanism"))
     if mechanism not in MECHANISMS:
-        raise _refuse(where, f"unknown mechanism {mechanism!r}", f"there are: {', '.join(MECHANISMS)}")
+        raise refuse(where, f"unknown mechanism {mechanism!r}", f"there are: {', '.join(MECHANISMS)}")
     components, needs, may = MECHANISMS[mechanism]
     if f.get("component") not in components:
-        raise _refuse(where, f"{mechanism} cannot act on {f.get('component')!r}", f"one of {', '.join(components)}")
+        raise refuse(where, f"{mechanism} cannot act on {f.get('component')!r}", f"one of {', '.join(components)}")
     if missing := [k for k in needs if k not in f]:
-        raise _refuse(
+        raise refuse(
             where, f"{mechanism} needs {missing[0]!r}", f"it takes {', '.join((*needs, *may)) or 'nothing more'}"
         )
     if unknown := sorted(set(f) - {*COMMON, *needs, *may}):
-        raise _refuse(
+        raise refuse(
             where, f"{mechanism} takes no {unknown[0]!r}", f"it takes {', '.join((*needs, *may, *COMMON[2:]))}"
         )
     if bad := sorted(set(f.get("scope", {})) - set(SCOPES)):
-        raise _refuse(where, f"no scope {bad[0]!r}", f"one of {', '.join(SCOPES)}")
-    _check_values(where, f)
-
-
-_LIMITS = {
-    "share": (0.0, 1.0),
-    "delay": (0.0, 3000.0),
-    "ramp": (0.0, 3600.0),
-    "lasts": (0.0, 7200.0),
-    "add_ms": (1.0, 60000.0),
-    "decline_share": (0.0, 1.0),
-    "shift": (-0.9, 0.9),
-    "seconds": (-600.0, 600.0),
-    "every": (20.0, 3600.0),
-}
-
-
-def _check_values(where: str, f: Mapping[str, Any]) -> None:
-    for key in (*_LIMITS, *_NUMBERS):
-        v = f.get(key)
-        if v is None or (isinstance(v, str) and "{" in v):
-            continue  # absent, or drawn later
-        if key == "to" and f.get("mechanism") == "miscode":
-            continue
-        if isinstance(v, bool) or not isinstance(v, (int, float)):
-            raise _refuse(
-                where, f"{key} = {v!r} is no number", "give a number, or a {name} that [draw] draws from [low, high]"
-            )
-        low, high = _LIMITS.get(key, _NUMBERS.get(key, (0.0, 0.0)))
-        if not low <= v <= high:
-            raise _refuse(where, f"{key} = {v!r} is impossible", f"from {low:g} to {high:g}")
-    for key, allowed in _WORDS.items():
-        if key in f and "{" not in str(f[key]) and f[key] not in allowed:
-            raise _refuse(where, f"{key} = {f[key]!r} is unknown", f"one of {', '.join(allowed)}")
-    if f.get("mechanism") == "miscode" and f.get("to") not in REASONS:
-        raise _refuse(where, f"to = {f.get('to')!r} is unknown", f"one of {', '.join(REASONS)}")
-
-
-_NUMBERS = {"factor": (0.0, 50.0), "to": (0.0, 1e9), "per_minute": (-1e6, 1e6)}
-_WORDS: Mapping[str, Sequence[str]] = {
-    "code": tuple(REASONS),
-    "from": tuple(REASONS),
-    "queue": QUEUES,
-    "gauge": GAUGES,
-    "signal": ("metrics", "logs"),
-    "profile": ("surge", "cardtest"),
-    "counts": ("dns_failures", "tls_failures"),
-    "scanner": ("pan", "secret"),
-    "level": ("debug", "info", "warn", "error"),
-}
+        raise refuse(where, f"no scope {bad[0]!r}", f"one of {', '.join(SCOPES)}")
+    check_values(where, f)
 
 
 def bind(kind: Kind, shop: Shop, rng: np.random.Generator) -> Scenario:
@@ -361,12 +252,12 @@ class _Filler:
             return self.bound[key]
         if key in {"order", "rc", "ms", "stan", "pan", "cvv", "name", "email", "bearer", "token", "n"}:
             return whole  # filled line by line when logs are written
-        raise _refuse(self.file, f"{{{key}}} is drawn nowhere", "add it under [draw]")
+        raise refuse(self.file, f"{{{key}}} is drawn nowhere", "add it under [draw]")
 
 
 def _fault(fill: _Filler, raw: Mapping[str, Any]) -> Fault:
     filled = {k: fill(v) for k, v in raw.items()}
-    _check_values(fill.file, filled)
+    check_values(fill.file, filled)
     given = {("from_" if k == "from" else k): v for k, v in filled.items()}
     known = {f.name for f in fields(Fault)}
     lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if k in known}
@@ -425,4 +316,4 @@ def _draw(file: str, key: str, pool: Any, shop: Shop, bound: Mapping[str, Any], 
             return shop.models[0]
         case "service":
             return shop.service(str(rng.choice(ROLES[:8])))
-    raise _refuse(file, f"draw.{key} = {pool!r} is unknown here", "a pool named in evals/lab/README.md, or [low, high]")
+    raise refuse(file, f"draw.{key} = {pool!r} is unknown here", "a pool named in evals/lab/README.md, or [low, high]")

@@ -14,7 +14,8 @@ import pytest
 from assistant.errors import UsageError, WorldError
 from evals.lab import make as lab
 from evals.lab import spec
-from evals.lab.authorise import C, impact
+from evals.lab.authorise import C
+from evals.lab.impact import impact
 from evals.world_format import check_world
 from tests.lab.worlds import world
 

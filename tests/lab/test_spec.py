@@ -10,6 +10,7 @@ import pytest
 from assistant.errors import UsageError
 from evals.lab import naming, shop, spec
 from evals.lab.answers import runbook_path
+from evals.lab.mechanisms import MECHANISMS
 from evals.lab.rulebook import RULES
 
 GOOD = """
@@ -117,7 +118,7 @@ def test_every_shipped_kind_is_sound_and_binds_in_every_topology() -> None:
 def test_every_verdict_and_every_mechanism_is_in_use() -> None:
     raws = [spec.load_kind(name).raw for name in spec.shipped()]
     assert {r["verdict"] for r in raws} == set(spec.VERDICTS)
-    assert {f["mechanism"] for r in raws for f in r.get("faults", [])} == set(spec.MECHANISMS)
+    assert {f["mechanism"] for r in raws for f in r.get("faults", [])} == set(MECHANISMS)
 
 
 def test_every_naming_names_every_metric_apart() -> None:
