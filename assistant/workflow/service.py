@@ -67,7 +67,7 @@ class Wiring:
     tasks: Sequence[Task] = ()
     probe: Probe = no_probe
     apart_s: float = 30.0
-    looks: Sequence[float] = (120.0, 600.0)
+    looks: Sequence[float] = (45.0, 180.0, 600.0)
     log_failure: Callable[[], str] = lambda: ""
     heal_log: Callable[[], None] = lambda: None
     held: bool = False
