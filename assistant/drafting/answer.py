@@ -68,6 +68,9 @@ def _run(built: Built, tools: Toolbox, model: ChatModel) -> tuple[Mapping[str, A
     from langchain.agents.middleware import ModelCallLimitMiddleware
     from langchain_core.messages import HumanMessage
 
+    from assistant.drafting.model import load_libraries
+
+    load_libraries()
     line = model.usable()
     talk = model.talk(built.prompt.incident, "question", parts=built.parts)
     began = talk.now()

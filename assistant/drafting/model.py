@@ -106,6 +106,7 @@ class ChatModel:
         Raises ModelUnavailable, ModelAnswerInvalid, ModelOverBudget or ModelBlocked; LogUnavailable where the log
         cannot take the request: then nothing was sent.
         """
+        load_libraries()
         talk = self.talk(prompt.incident, prompt.task, facts=_prompt_facts(prompt), parts=parts)
         began = talk.now()
         draft, line = self._first_answer(prompt.messages, NOTE, talk, read=lambda v: draft_of(v, clean=self.clean))
@@ -274,6 +275,13 @@ class ChatModel:
         except foreign() as error:
             raise mapped(error) from None
         return _object_in(answer)
+
+
+def load_libraries() -> None:
+    """Import what a request needs, before the clock of a request starts: it takes seconds on a busy machine."""
+    import langchain_openai  # noqa: F401
+
+    import assistant.drafting.transport  # noqa: F401
 
 
 def _object_in(answer: AIMessage) -> Mapping[str, Any]:

@@ -66,7 +66,7 @@ def measure(attacks: Iterable[Attack], *, data: Path | None = None) -> dict[str,
 def _attacked(attacks: Iterable[Attack], model: Write) -> Iterable[tuple[Attack, str, Mapping[str, int]]]:
     scanner, redactor = FinalScanner(), Redactor.default()
     with serving(writing(model)) as (url, journal):
-        log = _log(scanner)
+        log = memory_log(scanner)
         chat = _model(url, log, scanner, redactor)
         for attack in attacks:
             ways = (("everywhere", attack.everywhere()), ("split", attack.split()))
@@ -116,7 +116,8 @@ def _model(url: str, log: Log, scanner: FinalScanner, redactor: Redactor) -> Cha
     )
 
 
-def _log(scanner: FinalScanner) -> Log:
+def memory_log(scanner: FinalScanner) -> Log:
+    """A prompt log in memory that looks at what it is given."""
     import secrets
 
     from assistant.promptlog.bodies import BodyKey

@@ -57,7 +57,7 @@ def test_what_a_model_adds_is_checked_and_internals_are_left_out() -> None:
         Claim("Issuer Nordhavn declines.", (EvidenceId("M2"),)),
         Claim("Service is back at 11:00.", (EvidenceId("M1"),)),
     )
-    text = stakeholder_update(NOTE, CASE, model=FakeModel(Draft("Update", claims)), scanner=scanner)
+    text = stakeholder_update(NOTE, CASE, model=FakeModel(Draft("Payments declined", claims)), scanner=scanner)
     assert "8,489 payments" in text and "Nordhavn" not in text and "11:00" not in text
 
 
