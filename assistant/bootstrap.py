@@ -9,15 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assistant.core.alert import Question
+from assistant.core.answer import Answer
 from assistant.core.draft import Written
 from assistant.core.prompt import Context
 from assistant.core.time import Instant
-from assistant.house import House, Overrides, Sources
+from assistant.house import Answerer, House, Overrides, Sources
 from assistant.ports import Clock, PromptLog, RunbookIndex, Writer
 from assistant.settings import Settings, quiet_telemetry
 from redaction import FinalScanner, Redactor
 
 if TYPE_CHECKING:
+    from assistant.drafting.model import ChatModel
     from assistant.sources.world import WorldSource
 
 
@@ -67,23 +70,56 @@ def overrides_of(settings: Settings) -> Overrides:
     return Overrides(p.metrics, p.labels, p.fields, p.approved, settings.loki.labels)
 
 
-def writers(
+def chat_model(
     settings: Settings, log: PromptLog, scanner: FinalScanner, redactor: Redactor, *, actor: str
-) -> tuple[Writer, Writer]:
+) -> ChatModel | None:
+    """The configured model behind the gate, or None. SettingsError where the endpoint may not be used."""
+    if not settings.model.url:
+        return None
+    from assistant.drafting.model import ChatModel
+
+    return ChatModel.from_settings(
+        settings.model, log=log, scanner=scanner, redact=lambda text: redactor.redact(text).text, actor=actor
+    )
+
+
+def writers(model: ChatModel | None, scanner: FinalScanner) -> tuple[Writer, Writer]:
     """The writer without a model, and the one with it; the same where no model is configured."""
     from assistant.drafting.writer import write_without_model
 
-    if not settings.model.url:
+    if model is None:
         facts = partial(_plainly, write_without_model, reason="no model is configured")
         return facts, facts
     from assistant.drafting.draft import write
-    from assistant.drafting.model import ChatModel
 
-    model = ChatModel.from_settings(
-        settings.model, log=log, scanner=scanner, redact=lambda text: redactor.redact(text).text, actor=actor
-    )
     facts = partial(_plainly, write_without_model, reason="facts first; the draft follows")
     return facts, partial(write, model=model, scanner=scanner)
+
+
+def answerer(model: ChatModel | None, runbooks: RunbookIndex, scanner: FinalScanner) -> Answerer:
+    """Questions, over the tools of one incident's sources."""
+
+    def answer(question: Question, context: Context, sources: Sources) -> Answer:
+        from assistant.drafting.answer import ask
+        from assistant.drafting.tools import Toolbox
+        from assistant.sources.promql_parse import expression_of
+
+        incident = context.incident
+        tools = Toolbox(
+            metrics=sources.metrics,
+            logs=sources.logs,
+            changes=sources.changes,
+            runbooks=runbooks,
+            alerts=incident.alerts,
+            window=incident.window,
+            baseline=incident.baseline,
+            scanner=scanner,
+            parse=lambda text: expression_of(text).query,
+            taken=[str(e.id) for e in context.evidence],
+        )
+        return ask(question, context=context, tools=tools, model=model, scanner=scanner)
+
+    return answer
 
 
 def _plainly(write: Callable[..., Written], context: Context, *, reason: str) -> Written:
@@ -104,17 +140,20 @@ def build(
     quiet_telemetry()
     scanner, redactor = FinalScanner(), redactor_of(settings)
     log = prompt_log(settings, scanner)
-    facts, draft = writers(settings, log, scanner, redactor, actor=actor)
+    model = chat_model(settings, log, scanner, redactor, actor=actor)
+    facts, draft = writers(model, scanner)
+    runbooks = runbook_index(settings, redactor)
     return House(
         redactor=redactor,
         scanner=scanner,
         sources=sources,
-        runbooks=runbook_index(settings, redactor),
+        runbooks=runbooks,
         promptlog=log,
         facts=facts,
         draft=draft,
         clock=clock or SystemClock(),
         selects=metrics_of,
+        answer=answerer(model, runbooks, scanner),
         overrides=overrides or overrides_of(settings),
         actor=actor,
     )

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from assistant.core.alert import Question
+from assistant.core.answer import Answer
 from assistant.core.evidence import Gap
+from assistant.core.prompt import Context
 from assistant.core.query import Select
 from assistant.ports import AlertSource, ChangeSource, Clock, LogSource, MetricSource, PromptLog, RunbookIndex, Writer
 from redaction import FinalScanner, Redactor
@@ -34,11 +37,15 @@ class Overrides:
     log_labels: Mapping[str, str] = field(default_factory=dict)
 
 
+Answerer = Callable[[Question, Context, Sources], Answer]
+"""Answers a question from what was found, looking around with read-only tools; raises for no source, model or log."""
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """`sources` makes the sources of one incident around its redactor. `selects` names the metrics that a PromQL
     expression reads (SourceMalformed where it does not parse). `facts` writes without a model, `draft` with one where
-    there is one. `actor` is who or what caused the work, as a pseudonym."""
+    there is one, `answer` answers questions. `actor` is who or what caused the work, as a pseudonym."""
 
     redactor: Redactor
     scanner: FinalScanner
@@ -49,6 +56,7 @@ class House:
     draft: Writer
     clock: Clock
     selects: Callable[[str], tuple[Select, ...]]
+    answer: Answerer | None = None
     overrides: Overrides = field(default_factory=Overrides)
     actor: str = "cli"
     concurrency: int = 4

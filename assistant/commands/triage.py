@@ -72,7 +72,7 @@ def note_of_world(path: Path, settings: Settings, quiet: bool = True) -> Note:
     from assistant.bootstrap import open_world
     from assistant.errors import SourceError, WorldError
 
-    with _telling(quiet) as tell:
+    with telling(quiet) as tell:
         tell("opening the world")
         house, source = open_world(path, settings)
         with closing(house.promptlog):
@@ -88,7 +88,7 @@ def _of_alerts(path: Path, settings: Settings, quiet: bool) -> Note:
     from assistant.errors import AlertError
     from assistant.sources.alertmanager import parse_alerts
 
-    with _telling(quiet) as tell:
+    with telling(quiet) as tell:
         tell("reading the alerts")
         try:
             data = path.read_bytes()
@@ -125,7 +125,7 @@ def _note(found: Sequence[Alert], source: AlertSource, house: House, tell: Calla
 
 
 @contextmanager
-def _telling(quiet: bool) -> Iterator[Callable[[str], None]]:
+def telling(quiet: bool) -> Iterator[Callable[[str], None]]:
     """Progress on standard error: a spinner with the stage for people, nothing for machines."""
     if quiet:
         yield lambda stage: None

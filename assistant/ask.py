@@ -1,0 +1,100 @@
+"""The straight line of a question: what goes on at this moment is worked out first, then the question is answered from
+it, with a few more looks where they are needed.
+
+::
+
+    Question -> Incident -> Observations -> Findings -> Context -> looks with read-only tools -> Answer
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from assistant.core.alert import Alert, Question, Rule
+from assistant.core.answer import Answer
+from assistant.errors import PromptLogError, SourceError
+from assistant.house import House
+from assistant.incidents import incident_of, new_id, together
+from assistant.investigate import Stage, examine
+from assistant.promptlog.record import Entry, Event, Outcome
+from assistant.records import received, recording
+from redaction import LeakBlocked
+
+
+def ask(text: str, house: House, *, asker: str, tell: Stage = lambda stage: None) -> tuple[Answer, int | None]:
+    """The answer to a person's question, and the index of its record (None where the log could not take it).
+
+    `text` is raw: it is redacted before anything else sees it. Raises nothing that a source, a model or the log does.
+    """
+    if house.answer is None:
+        raise ValueError("this house was built without an answerer")
+    incident_id = new_id()
+    redactor = house.redactor.for_incident(incident_id)
+    question = Question(redactor.redact(text), house.clock.now(), asker)
+    sources = house.sources(redactor)
+    rules: Sequence[Rule] = _or_none(sources.alerts.rules)
+    alerts: Sequence[Alert] = _or_none(sources.alerts.alerts)
+    incident = incident_of(
+        together(alerts, rules), rules, now=house.clock.now(), incident_id=incident_id, question=question
+    )
+    _quietly(lambda: received(incident, house))
+    case = examine(incident, house, tell=tell)
+    tell("answering")
+    answer = house.answer(question, case.context, recording(sources, incident, house))
+    return answer, _quietly(lambda: _recorded(answer, incident_id, house))
+
+
+def answer_to_json(answer: Answer, record: int | None) -> dict[str, Any]:
+    """The stable form that `payops ask --json` prints."""
+    return {
+        "question": answer.question.text,
+        "answered": answer.answered,
+        "lead": answer.lead,
+        "claims": [{"text": c.text, "evidence": list(c.evidence)} for c in answer.claims],
+        "not_known": list(answer.not_known),
+        "looked_at": [asdict(look) for look in answer.looked_at],
+        "evidence": [{"id": e.id, "kind": e.kind, "query": e.query, "text": e.text.text} for e in answer.evidence],
+        "struck": [{"text": s.claim.text, "rule": s.rule} for s in answer.struck],
+        "model": asdict(answer.model) if answer.model else None,
+        "without_model": answer.without_model,
+        "record": record,
+    }
+
+
+def _recorded(answer: Answer, incident: str, house: House) -> int:
+    body = json.dumps(answer_to_json(answer, None), ensure_ascii=False, sort_keys=True).encode()
+    entry = Entry(
+        event=Event.NOTE_POST,
+        actor=house.actor,
+        outcome=Outcome.OK if answer.answered else Outcome.UNKNOWN,
+        resource="answer",
+        incident=incident,
+        facts={
+            "looks": len(answer.looked_at),
+            "struck": len(answer.struck),
+            "question_sha256": hashlib.sha256(answer.question.text.encode()).hexdigest(),
+            "requests": list(answer.model.records) if answer.model else [],
+        },
+        bodies={"answer": body},
+    )
+    return house.promptlog.append(entry).index
+
+
+def _or_none(read: Callable[[], Sequence[Any]]) -> Sequence[Any]:
+    """What the source says, or nothing: collecting tells of the same source's gap."""
+    try:
+        return read()
+    except SourceError:
+        return ()
+
+
+def _quietly(work: Callable[[], Any]) -> Any:
+    """None where the log cannot take it: a question is answered without a model then, and nothing leaves."""
+    try:
+        return work()
+    except (PromptLogError, LeakBlocked):
+        return None
