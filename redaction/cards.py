@@ -309,17 +309,18 @@ def _end_of(text: str, start: int, count: int) -> int:
     return at
 
 
+_AND = r"[|,;:/ \t\"'\-]{1,5}"
 _DUMP = re.compile(
-    r"(?<![0-9])([0-9]{12,19})([|,;:/ \t]{1,3})(0?[1-9]|1[0-2])[|,;:/ \t\-]{1,3}((?:20)?[2-4][0-9])[|,;:/ \t]{1,3}([0-9]{3,4})(?![0-9])"  # noqa: E501
+    rf"(?<![0-9])([0-9]{{12,19}}){_AND}(0?[1-9]|1[0-2]){_AND}((?:20)?[2-4][0-9]){_AND}([0-9]{{3,4}})(?![0-9])"
 )
-DUMP_TRIGGERS = (r"[0-9]{12}[|,;:/ \t]{1,3}[0-9]{1,2}[|,;:/ \t\-]{1,3}[0-9]{2,4}[|,;:/ \t]{1,3}[0-9]{3}",)
+DUMP_TRIGGERS = (rf"[0-9]{{12}}{_AND}[0-9]{{1,2}}{_AND}[0-9]{{2,4}}{_AND}[0-9]{{3}}",)
 
 
 def card_and_cvv(text: str) -> Iterator[Hit]:
     """`4111…|12|2027|123`: the verification value behind a PAN and its expiry."""
     for match in _DUMP.finditer(text):
         if is_pan(match[1]):
-            yield Hit(match.start(5), match.end(5), "SAD", match[5])
+            yield Hit(match.start(4), match.end(4), "SAD", match[4])
 
 
 def note_of(digits: str, bin_digits: int) -> str:

@@ -162,6 +162,7 @@ def _is_address(value: str) -> bool:
 _JUDGES: dict[str, Callable[[str], bool]] = {
     "PAN": _is_pan_like,
     "SAD_CODE": _is_short_code,
+    "SECRET_CODE": lambda value: value.isalnum() and 4 <= len(value) <= 12,
     "BANK_ACCOUNT": _has_digits(5, 34),
     "PHONE": _has_digits(6, 18),
     "NATIONAL_ID": _has_digits(4, 24),
@@ -272,7 +273,7 @@ def _one(klass: str, value: str, at: int) -> Iterator[Hit]:
     found = keyed(klass, value)
     if found is not None:
         start, end, canonical = found
-        yield Hit(at + start, at + end, "SAD" if klass == "SAD_CODE" else klass, canonical)
+        yield Hit(at + start, at + end, klass.removesuffix("_CODE"), canonical)
 
 
 def _inserted(text: str, match: re.Match[str], table: KeyTable) -> Iterator[Hit]:

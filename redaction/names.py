@@ -26,7 +26,7 @@ _TITLE = re.compile(
     rf"{_BEFORE}[A-Z\u00c0-\u00de\u0100-\u017f\u0391-\u042f][^\W\d_]*[^\W\d_A-Z](?:['’][^\W\d_]+)?{_AFTER}"
 )
 _ANY = re.compile(rf"{_BEFORE}[^\W\d_]+(?:['’][^\W\d_]+)?{_AFTER}")
-# Code and abbreviations: `auditLog`, `APIServer`, `HSMs`. `McDonald` and `O'Brien` are no code. Contractions are no names.
+# Code and abbreviations: `auditLog`, `APIServer`, `HSMs`. `McDonald` and `O'Brien` are no code, "don't" is no name.
 _CODE = re.compile(r"[a-z][A-Z]|[A-Z]{2}")
 _NAMED = re.compile(r"(?:Ma?c|De|Di|Du|La|Le|Fitz|O['’])[A-Z][a-z]{2,}")
 _CONTRACTED = re.compile(r"(?i)[a-z]+(?:n['’]t|['’](?:ll|re|ve|d|m))")
@@ -119,6 +119,9 @@ class Gate:
             given, family = group[i][0].lower(), group[i + 1][0].lower()
             if given in self._words.given and (family in self._words.family or flags[i + 1]):
                 flags[i] = flags[i + 1] = True
+        for i, match in enumerate(group):  # an unknown word beside a name is the rest of it, under any key
+            beside = (i > 0 and flags[i - 1]) or (i + 1 < len(group) and flags[i + 1])
+            flags[i] = flags[i] or (beside and self._words.is_unknown(match[0]))
         yield from _rows(text, group, flags)
 
     def _flag(self, word: str, strict: str) -> bool:

@@ -35,7 +35,7 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
     "names": {"vocabulary": list, "default_vocabulary": bool, "exempt_keys": list, "prose_keys": list},
     "allow": {"values": list},
     "presidio": {"recognizers": list, "spacy_model": str},
-    "keys": dict.fromkeys((*(c for c in CLASSES if c not in {"LINE", "TRACK", "IP"}), "SAD_CODE"), list),
+    "keys": dict.fromkeys((*(c for c in CLASSES if c not in {"LINE", "TRACK", "IP"}), "SAD_CODE", "SECRET_CODE"), list),
 }
 
 

@@ -27,7 +27,7 @@ def build(policy: Policy) -> tuple[Rule, ...]:
     """The rules of our own under a policy, in a fixed order."""
     table = keys.KeyTable(policy.keys)
     gate = names.Gate(vocabulary_of(policy), exempt=policy.exempt_keys, prose=policy.prose_keys)
-    classes = tuple(klass for klass in policy.keys if klass != "SAD_CODE")
+    classes = tuple(klass for klass in policy.keys if not klass.endswith("_CODE"))
     return (
         Rule("hexdump", ("LINE",), shapes.HEXDUMP_TRIGGERS, shapes.hexdump),
         Rule("packed_bcd", ("LINE",), shapes.BCD_TRIGGERS, shapes.packed_bcd),

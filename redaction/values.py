@@ -88,7 +88,7 @@ class Walk:
         if found is None:
             return self._count(self._redactor.redact(text))
         start, end, canonical = found
-        hit = Hit(start, end, "SAD" if klass == "SAD_CODE" else klass, canonical)
+        hit = Hit(start, end, klass.removesuffix("_CODE"), canonical)
         return self._count(self._redactor.redact_known(text, hit))
 
     def _count(self, redacted: Any) -> str:

@@ -105,7 +105,7 @@ def _blocked(count: int, redactor: Redactor) -> list[str]:
 
 
 def test_ordinary_notes_metrics_hashes_and_checkpoints_pass(redactor: Redactor) -> None:
-    assert _blocked(4000, redactor) == []
+    assert _blocked(2000, redactor) == []
 
 
 @pytest.mark.slow
