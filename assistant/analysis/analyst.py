@@ -192,7 +192,7 @@ def onset_of(seen: Observations, signals: Sequence[Signal], patterns: Sequence[P
     moved = moved or [s for s in signals if s.moved and s.onset is not None]
     told = [p for p in patterns if p.severity][:10]
     at = [float(s.onset) for s in moved if s.onset is not None] + [float(p.onset) for p in told]
-    weight = [force(s) for s in moved] + [min(p.score / 60.0, 0.6) for p in told]
+    weight = [min(force(s), 0.8) for s in moved] + [min(p.score / 60.0, 0.6) for p in told]
     return consensus(np.array(at), np.array(weight))
 
 

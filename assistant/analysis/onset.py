@@ -80,7 +80,7 @@ def consensus(at: Floats, weight: Floats, *, spread: float = 120.0) -> Onset | N
     """The onset on which most of the weight agrees: the heaviest cluster no wider than `spread` seconds.
 
     `at` (k,) onsets of single series (NaN ignored), `weight` (k,) how strongly each moved. The cluster's first
-    quarter is the onset; of clusters with similar weight (within 20 %) the earlier wins, because what follows is
+    quarter is the onset; of clusters with similar weight (within 30 %) the earlier wins, because what follows is
     effect.
     """
     keep = np.isfinite(at) & (weight > 0)
@@ -92,7 +92,7 @@ def consensus(at: Floats, weight: Floats, *, spread: float = 120.0) -> Onset | N
     total = np.concatenate(([0.0], np.cumsum(weight)))
     end = np.searchsorted(at, at + spread, side="right")
     mass = total[end] - total[: len(at)]
-    first = int(np.flatnonzero(mass >= 0.8 * mass.max())[0])
+    first = int(np.flatnonzero(mass >= 0.7 * mass.max())[0])
     inside = slice(first, int(end[first]))
     centre = weighted_quantile(at[inside], weight[inside], EARLIER)
     return Onset(

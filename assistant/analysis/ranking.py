@@ -15,8 +15,8 @@ from assistant.core.evidence import Topology
 from assistant.core.time import Instant
 
 ROLE_WEIGHT: Mapping[str, float] = {
-    "approval rate": 1.2,
-    "error share": 1.0, "errors": 0.9, "latency": 0.85, "queue": 0.8, "saturation": 0.8, "up": 1.1, "expiry": 1.4,
+    "approval rate": 1.5,
+    "error share": 1.0, "errors": 0.9, "latency": 0.85, "queue": 0.8, "saturation": 0.8, "up": 1.1, "expiry": 1.0,
         "restarts": 1.0,
     "score": 0.9, "fallback": 1.0, "age": 1.0, "breaker": 0.9, "retries": 0.6, "threeds": 0.9, "duplicates": 1.0,
     "reversals": 0.6, "spare": 0.7, "volume": 0.6, "requests": 0.3, "flow": 0.5, "gauge": 0.35, "amount": 0.2,
