@@ -28,12 +28,15 @@ _FILES = re.compile(r"py|toml|ya?ml|n?d?json|log|txt|sql|csv|md|conf|cfg|java|go
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
 
 
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_].*?(?:\x1b\\|$)|.)?", re.DOTALL)
+_UNUSUAL = re.compile(r"[^\x20-\x7e\n\t]+")
+
+
 def visible(text: str) -> str:
     """Without control, bidirectional, zero-width, tag and private-use characters and ANSI sequences; breaks stay."""
-    if text.isascii() and text.isprintable():
-        return text
-    text = re.sub(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_].*?(?:\x1b\\|$)|.)?", "", text)
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in _UNSEEN)
+    if "\x1b" in text:
+        text = _ANSI.sub("", text)
+    return _UNUSUAL.sub(lambda m: "".join(c for c in m[0] if unicodedata.category(c) not in _UNSEEN), text)
 
 
 def inert(text: str) -> str:
