@@ -85,10 +85,12 @@ def _takes_over(
     c: Candidate, change: Change, link: ChangeLink, e: Explained, relevant: float, m: Material, of: Of
 ) -> None:
     """The change speaks of what the loss is confined to: the route is ours, the partner there a bystander."""
-    c.add(relevant * (1.2 * e.share + 0.8), explained_line(e), [e.evidence], by="metric")
+    c.add(relevant * (1.2 * e.share + 1.6), explained_line(e), [e.evidence], by="metric")
     c.within = scope(e.labels)
     partner = of(*loss_owner(e, m))
-    partner.add(-relevant, f"{change.kind} {change.id} of {change.service} came before it and fits", [link.evidence])
+    partner.add(
+        -1.5 * relevant**2, f"{change.kind} {change.id} of {change.service} came before it and fits", [link.evidence]
+    )
 
 
 def _ours_to_route(e: Explained, m: Material) -> bool:
