@@ -121,7 +121,10 @@ def _fold(char: str) -> str:
     if len(char) > 1 or char < "\x80":
         return "" if len(char) > 1 else " "
     folded = []
-    for c in unicodedata.normalize("NFKC", char):
+    plain = unicodedata.normalize("NFKC", char)
+    if len(plain) > 4:
+        return "-"  # ligatures of whole phrases: no digits in them, and eighteen times the text
+    for c in plain:
         category = unicodedata.category(c)
         if c < "\x80" or category[0] == "L":
             folded.append(c)
