@@ -115,6 +115,7 @@ def test_promtool_accepts_every_shop_s_rules(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # it lives through seven minutes of the wall clock
 def test_a_kind_is_played_live_and_alertmanager_posts_with_the_token(tmp_path: Path) -> None:
     """Real scrapes, real rules, a real Alertmanager: the kind's alert reaches the webhook, with the bearer token."""
     token = tmp_path / "token"
