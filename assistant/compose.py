@@ -5,9 +5,12 @@ from __future__ import annotations
 from assistant.case import Case
 from assistant.core.draft import Written
 from assistant.core.evidence import Change, EvidenceId
+from assistant.core.hypothesis import argued_down
 from assistant.core.note import Event, Note, NoteStatus
 
 _KEEP_RUNBOOKS = 3
+TOO_EARLY = 120.0
+"""Seconds: twice the shortest range that rates are taken over."""
 
 
 def compose(case: Case, written: Written, *, now: float, warnings: tuple[str, ...] = (), revision: int = 1) -> Note:
@@ -23,14 +26,14 @@ def compose(case: Case, written: Written, *, now: float, warnings: tuple[str, ..
         since=findings.onset.at if findings.onset else None,
         impact=findings.impact,
         findings=findings,
-        hypotheses=analysis.hypotheses,
+        hypotheses=argued_down(analysis.hypotheses, draft.argued_down),
         cause=draft.cause,
         change_events=case.observations.changes,
         changes=findings.changes,
         runbooks=case.runbook.passages[:_KEEP_RUNBOOKS],
         runbook_none=case.runbook.none_because,
         next_steps=draft.next_steps,
-        not_known=tuple(dict.fromkeys((*analysis.not_known, *draft.not_known, *case.context.left_out))),
+        not_known=tuple(dict.fromkeys((*_early(case), *analysis.not_known, *draft.not_known, *case.context.left_out))),
         gaps=case.observations.gaps,
         timeline=timeline(case),
         evidence=case.context.evidence,
@@ -43,6 +46,12 @@ def compose(case: Case, written: Written, *, now: float, warnings: tuple[str, ..
         written_at=now,
         warnings=warnings,
     )
+
+
+def _early(case: Case) -> tuple[str, ...]:
+    quiet = case.analysis.findings.health in {"healthy", "recovered"}
+    said = too_early(case)
+    return (said,) if quiet and said else ()
 
 
 def timeline(case: Case) -> tuple[Event, ...]:
@@ -71,4 +80,15 @@ def _said(change: Change) -> str:
 def _status(case: Case) -> NoteStatus:
     if case.incident.alerts and all(a.status == "resolved" for a in case.incident.alerts):
         return "resolved"
-    return "nothing wrong now" if case.analysis.findings.health in {"healthy", "recovered"} else "open"
+    quiet = case.analysis.findings.health in {"healthy", "recovered"}
+    return "nothing wrong now" if quiet and not too_early(case) else "open"
+
+
+def too_early(case: Case) -> str:
+    """Why "nothing is wrong" cannot be said yet, or "": a condition younger than the rates that would show it."""
+    firing = [a for a in case.incident.alerts if a.status == "firing"]
+    youngest = max((a.active_at if a.active_at is not None else a.starts_at for a in firing), default=None)
+    if youngest is None or case.incident.now - youngest >= TOO_EARLY:
+        return ""
+    age = max(0, round(case.incident.now - youngest))
+    return f"too early to tell: the condition began {age} s ago, and rates over a minute or two do not show it yet"

@@ -43,7 +43,9 @@ _Row = tuple[EvidenceId, str, str, Window, str, dict[str, object]]
 def _texts(observations: Observations, analysis: Analysis, runbook: RunbookAnswer) -> Iterable[_Row]:
     incident, texts = observations.incident, analysis.evidence_texts
     for i, alert in enumerate(incident.alerts, start=1):
-        yield EvidenceId(f"A{i}"), "alert", alert.name, incident.window, alert_text(alert), {}
+        alert_id = EvidenceId(f"A{i}")
+        text, facts = texts.get(alert_id, ("", {}))
+        yield alert_id, "alert", alert.name, incident.window, _both(alert_text(alert), text), dict(facts)
     for metric in observations.metrics:
         if metric.id in texts:
             text, facts = texts[metric.id]
@@ -65,6 +67,11 @@ def _texts(observations: Observations, analysis: Analysis, runbook: RunbookAnswe
     for i, passage in enumerate(runbook.passages, start=1):
         words = f"{passage.title}, {passage.heading}: {passage.text.text}"
         yield EvidenceId(f"R{i}"), "runbook", passage.path, incident.window, words, {"score": passage.score}
+
+
+def _both(first: str, more: str) -> str:
+    """What an alert or change says of itself, then what the analyst measured about it."""
+    return f"{first}\n{more}" if more else first
 
 
 def alert_text(alert: Alert) -> str:

@@ -12,9 +12,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -30,8 +30,8 @@ from assistant.settings import Secret, Settings, quiet_telemetry
 from redaction import Redactor
 
 if TYPE_CHECKING:
-    from starlette.routing import BaseRoute
-
+    from assistant.guests import Guest
+    from assistant.promptlog.chores import Chores
     from assistant.promptlog.publish import Publisher
     from assistant.web.listener import Listener
     from assistant.web.webhook import Webhook
@@ -41,34 +41,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("payops.live")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-@dataclass(frozen=True, slots=True)
-class Guest:
-    """Another room that takes part in `serve` (Slack, the console). Each function is given the `Live` service.
-
-    `carriers` are outlets behind the outbox and are made before the service (use `house`, `settings`, `metrics` of
-    what is given); `before` may refuse the start by raising; `console_routes` go to the people's listener,
-    `webhook_routes` to the machines'; `start` and `stop` come after and before everything else; `health` names what
-    is wrong, "" is well.
-    """
-
-    name: str
-    carriers: Callable[[Live], Sequence[Carrier]] = lambda live: ()
-    tasks: Callable[[Live], Sequence[Task]] = lambda live: ()
-    console_routes: Callable[[Live], Sequence[BaseRoute]] = lambda live: ()
-    webhook_routes: Callable[[Live], Sequence[BaseRoute]] = lambda live: ()
-    before: Callable[[Live], None] = lambda live: None
-    start: Callable[[Live], None] = lambda live: None
-    stop: Callable[[Live], None] = lambda live: None
-    health: Callable[[Live], str] = lambda live: ""
-
-
-def guests(settings: Settings) -> tuple[Guest, ...]:
-    """The rooms that these settings ask for. A room adds itself here, imported where it is used."""
-    from assistant.attesting import attesting, wanted
-
-    return (attesting(),) if wanted(settings) else ()
 
 
 class Live:
@@ -100,6 +72,7 @@ class Live:
         self.house = self._built()
         with self._closing_on_error():
             self._publisher = self._published(self.house)
+            self._chores = self._chores_of(self.house, self._publisher)
             self.service = self._service(notes, terminal)
             self.webhook = self._webhook()
             self.webhook_listener, self.console_listener = self._listeners()
@@ -112,6 +85,8 @@ class Live:
             self._investigator.warm()
             self.service.start()
         self._publisher.start()
+        self._chores.start()
+        self.metrics.readings["promptlog"] = self._log_readings
         self.webhook_listener.start()
         self.console_listener.start()
         for guest in self._guests:
@@ -148,6 +123,7 @@ class Live:
         self.webhook_listener.stop()
         drained = self.service.stop(timeout_s=drain_s)
         self.console_listener.stop()
+        self._chores.close()
         self._publisher.close()
         self.house.promptlog.close()
         _LOG.info("stopped", extra={"drained": drained})
@@ -186,10 +162,13 @@ class Live:
             fresh = self._built()
             old, self.house = self.house, fresh
             old_publisher, self._publisher = self._publisher, self._published(fresh)
+            old_chores, self._chores = self._chores, self._chores_of(fresh, self._publisher)
             self._publisher.start()
+            self._chores.start()
             self.service.use(fresh.promptlog)
             self._investigator.house = fresh
             _LOG.warning("the prompt log failed and was opened again")
+        old_chores.close()
         old_publisher.close()
         old.promptlog.close()
 
@@ -217,7 +196,7 @@ class Live:
             parts = mine.parts(now=Instant(time.time()))
             return Sources(parts.alerts, parts.metrics, parts.logs, parts.changes, notices=mine.notices)
 
-        return replace(build(self.settings, sources, actor="serve"), warnings=self._warnings)
+        return replace(build(self.settings, sources, actor="serve", dense=True), warnings=self._warnings)
 
     def _service(self, notes: Path, terminal: bool) -> Service:
         from assistant.notebook.database import open_database
@@ -259,6 +238,7 @@ class Live:
         return (
             Task("promptlog-renewal", 5.0, self.renew),
             Task("denied-webhooks", 60.0, self._record_denied),
+            Task("runbooks", 60.0, self._refresh_runbooks, first_s=60.0),
             *(task for g in self._guests for task in g.tasks(self)),
         )
 
@@ -300,6 +280,31 @@ class Live:
         places = tuple(map(place_of, self.settings.log.checkpoints))
         alarm = partial(_LOG.error, "prompt log: %s")
         return Publisher(log, places, every=self.settings.log.checkpoint_every_s, alarm=lambda line: alarm(line))
+
+    def _chores_of(self, house: House, publisher: Publisher) -> Chores:
+        """Scheduled verification, daily screening and retention of the prompt log."""
+        from assistant.promptlog.open import configured_chores
+
+        log: Any = house.promptlog
+        alarm = partial(_LOG.error, "prompt log: %s")
+        return configured_chores(self.settings, log, publisher, alarm=lambda line: alarm(line))
+
+    def _refresh_runbooks(self) -> None:
+        """Take up changed runbook files; questions are answered from the old index meanwhile."""
+        index: Any = self.house.runbooks
+        if index.refresh():
+            _LOG.info("runbooks changed, the index is new")
+
+    def _log_readings(self) -> Mapping[str, float]:
+        """What the alerts on the log itself ask for. PromptLogError where the log cannot be read."""
+        found = self._publisher.health()
+        return {
+            "promptlog_records": found.size,
+            "promptlog_unprotected_records": found.unprotected,
+            "promptlog_doubts": float(found.doubts or 0),
+            "promptlog_failing_places": found.failing,
+            "promptlog_failed": float(bool(self.log_failure())),
+        }
 
     def _record_denied(self) -> None:
         """Forged webhooks become a record once a minute, however many there were: nobody fills the log from outside."""

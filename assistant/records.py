@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -24,7 +25,7 @@ from assistant.errors import PromptLogError
 from assistant.house import House, Sources
 from assistant.ports import AlertSource, ChangeSource, LogSource, MetricSource, PromptLog
 from assistant.promptlog.checkpoint import parse_checkpoint
-from assistant.promptlog.record import Entry, Event, Outcome
+from assistant.promptlog.record import Entry, Event, Outcome, slug
 from redaction import LeakBlocked
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ def recorded(note: Note, house: House) -> Note:
         "severity": note.severity,
         "redactions": dict(note.redactions),
         "struck": len(note.struck),
+        "struck_by_rule": dict(Counter(slug(s.rule) for s in note.struck)),
         "gaps": len(note.gaps),
         "verdict": note.hypotheses[0].verdict if note.hypotheses else "none",
         "requests": list(note.model.records) if note.model else [],

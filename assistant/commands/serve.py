@@ -22,7 +22,8 @@ def serve(
 ) -> None:
     """Run beside a team's stack: Alertmanager's webhook in, notes out. Stops in good order on SIGTERM."""
     with one_line():
-        from assistant.live import Live, guests
+        from assistant.guests import guests
+        from assistant.live import Live
 
         settings = _settings(config, state)
         live = Live(settings, notes=notes or settings.state / "notes", terminal=terminal, guests=guests(settings))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from assistant.core.evidence import EvidenceId
@@ -37,3 +38,20 @@ class Hypothesis:
     change: str = ""
     fault: Literal["ours", "theirs", "unknown"] = "unknown"
     would_settle: str = ""
+
+
+_LOWER: Mapping[Verdict, Verdict] = {
+    "confirmed": "likely",
+    "likely": "inconclusive",
+    "inconclusive": "inconclusive",
+}
+
+
+def argued_down(hypotheses: tuple[Hypothesis, ...], reason: str) -> tuple[Hypothesis, ...]:
+    """The leading verdict one step lower where a draft gave a reason that passed the checks: a model can argue a
+    verdict down, never up. The reason stands among what speaks against."""
+    if not reason or not hypotheses:
+        return hypotheses
+    first = hypotheses[0]
+    against = (*first.against, Reason(reason, ()))
+    return (replace(first, verdict=_LOWER[first.verdict], against=against), *hypotheses[1:])

@@ -6,12 +6,12 @@ verdict is the analyst's: a draft may argue it down with a reason that passes th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from assistant.core.draft import Claim, Draft, Struck
 from assistant.core.evidence import Evidence, EvidenceId
-from assistant.core.hypothesis import Hypothesis, Verdict
+from assistant.core.hypothesis import Hypothesis
 from assistant.core.inert import inert
 from assistant.core.prompt import Context
 from assistant.drafting.figures import quantities
@@ -21,7 +21,6 @@ from assistant.drafting.rules import QUOTED, RULES, Known, Statement, quoted, sq
 STRIKES_ALLOWED = 0.4
 MAX_CLAIMS = 12
 _UNPOINTED = {"evidence"}
-_LOWER: Mapping[Verdict, Verdict] = {"confirmed": "likely", "likely": "inconclusive", "inconclusive": "inconclusive"}
 
 
 def evidence_of(context: Context) -> tuple[Evidence, ...]:
@@ -84,14 +83,6 @@ def claims(draft: Draft) -> int:
 def too_many(struck: tuple[Struck, ...], of: Draft, left: Draft) -> bool:
     """Whether a model that lost this much is not worth listening to: over 40 % struck, or no summary left."""
     return len(struck) > STRIKES_ALLOWED * max(claims(of), 1) or not left.summary
-
-
-def argued_down(hypotheses: tuple[Hypothesis, ...], draft: Draft) -> tuple[Hypothesis, ...]:
-    """The hypotheses with the leading verdict one step lower where the draft gave a reason that passed the checks."""
-    if not draft.argued_down or not hypotheses:
-        return hypotheses
-    first = hypotheses[0]
-    return (replace(first, verdict=_LOWER[first.verdict]), *hypotheses[1:])
 
 
 def _section(said: Iterable[Claim], section: str, facts: Known, struck: list[Struck]) -> tuple[Claim, ...]:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from assistant.core.draft import Claim, Draft
 from assistant.core.evidence import EvidenceId
-from assistant.core.hypothesis import Verdict
+from assistant.core.hypothesis import Verdict, argued_down
 from assistant.core.prompt import Context
-from assistant.drafting.check import argued_down, check, claims, too_many
+from assistant.drafting.check import check, claims, too_many
 from evals.attacks.incident import context
 from redaction import FinalScanner
 
@@ -155,8 +155,8 @@ def test_the_verdict_goes_down_by_argument_and_never_up(verdict: Verdict, after:
     reason = "All of it went through acquirer Meridian, so Nordhavn may not be the cause."
     left, struck = check(Draft("Approvals are down", (), argued_down=reason), case)
     assert left.argued_down == reason and not struck
-    assert argued_down(case.hypotheses, left)[0].verdict == after
-    assert argued_down(case.hypotheses, Draft("", ())) == case.hypotheses
+    assert argued_down(case.hypotheses, left.argued_down)[0].verdict == after
+    assert argued_down(case.hypotheses, "") == case.hypotheses
     bad, struck = check(Draft("", (), argued_down="Ledger-gateway failed at 11:59."), case)
     assert bad.argued_down == "" and struck
 

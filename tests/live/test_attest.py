@@ -8,7 +8,8 @@ import pytest
 
 from assistant.attesting import attesting, look_again
 from assistant.errors import WritableCredential
-from assistant.live import Live, guests
+from assistant.guests import guests
+from assistant.live import Live
 from assistant.settings import Endpoint, Settings, Slack, Web
 from tests.fakes.slack_scopes import scopes_server
 
