@@ -43,8 +43,6 @@ def triage(
 
 def demo(
     world: Annotated[Path, typer.Argument(help="a recorded world")] = DEMO_WORLD,
-    serve: Annotated[bool, typer.Option("--serve", help="keep the console open on loopback")] = False,
-    port: Annotated[int, typer.Option(help="port of the console; 0 takes a free one")] = 0,
     config: Config = None,
     state: State = None,
     as_json: AsJson = False,
@@ -54,11 +52,7 @@ def demo(
         settings = _settings(config, state)
         note = note_of_world(world, settings, as_json)
         _print(note, as_json)
-        if serve:
-            from assistant.commands.console import serve_note
-
-            serve_note(note, settings, port=port)
-        elif not as_json:
+        if not as_json:
             _next(settings)
 
 
@@ -156,9 +150,11 @@ def _console() -> Console:
 
 def _next(settings: Settings) -> None:
     state = f" --state {settings.state}" if str(settings.state) != ".state" else ""
-    _console().print(
-        f"\npayops log show --last{state}   the record behind this note"
-        f"\npayops log verify{state}        check the whole log"
-        "\nmake console                    the same incident in the web console",
-        style="dim",
-    )
+    here = Path.cwd()
+    world = DEMO_WORLD.relative_to(here) if DEMO_WORLD.is_relative_to(here) else DEMO_WORLD
+    for command, about in (
+        (f"payops log search --event note.post{state}", "the record behind this note"),
+        (f"payops log verify{state}", "check the whole log"),
+        (f'payops ask "why do Visa payments fail?" --world {world}{state}', "ask about it"),
+    ):
+        _console().print(f"{command:<72} {about}", style="dim", soft_wrap=True)
