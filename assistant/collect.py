@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
+
 from assistant.analysis.plan import PlannedQuery, PlannedSearch, guess_roles, plan_log_searches, plan_queries
 from assistant.core.evidence import (
     Change,
@@ -20,6 +22,7 @@ from assistant.core.evidence import (
     LogEvidence,
     MetricEvidence,
     MetricInfo,
+    Series,
     Topology,
 )
 from assistant.core.incident import Incident
@@ -120,12 +123,18 @@ def _metric(planned: PlannedQuery, sources: Sources, window: Window, gaps: _Gaps
         promql=sources.metrics.promql(planned.query),
         about=planned.about,
         window=window,
-        step=step,
+        step=_step_of(series, step),
         series=series,
         dropped=dropped,
         role=planned.role,
         unit=planned.unit,
     )
+
+
+def _step_of(series: tuple[Series, ...], asked: float) -> float:
+    """The step the server gave: a source may raise it to keep to its budget of points."""
+    longest = max(series, key=lambda s: len(s.t))
+    return float(np.median(np.diff(longest.t))) if len(longest.t) > 2 else asked
 
 
 def _log(planned: PlannedSearch, sources: Sources, window: Window, gaps: _Gaps) -> LogEvidence | None:
