@@ -10,7 +10,7 @@ demo: $(VENV)/.run
 	@$(BIN)/payops demo
 
 test: $(VENV)/.dev $(VENV)/.embedder
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: $(VENV)/.dev $(VENV)/.embedder
 	@$(BIN)/python -m pytest
