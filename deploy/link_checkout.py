@@ -17,6 +17,7 @@ purelib = Path(sysconfig.get_path("purelib"))
 (purelib / "payops.pth").write_text(f"{ROOT}\n", encoding="utf-8")
 script = Path(sysconfig.get_path("scripts")) / "payops"
 script.write_text(
-    f"#!{sys.executable}\nimport sys\n\nfrom assistant.cli import main\n\nsys.exit(main())\n", encoding="utf-8"
+    f'#!{sys.executable}\nimport sys\n\nfrom assistant.cli import main\n\nif __name__ == "__main__":\n    sys.exit(main())\n',
+    encoding="utf-8",
 )
 script.chmod(0o755)
