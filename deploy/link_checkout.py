@@ -16,8 +16,15 @@ if sys.prefix == sys.base_prefix:
 purelib = Path(sysconfig.get_path("purelib"))
 (purelib / "payops.pth").write_text(f"{ROOT}\n", encoding="utf-8")
 script = Path(sysconfig.get_path("scripts")) / "payops"
-script.write_text(
-    f'#!{sys.executable}\nimport sys\n\nfrom assistant.cli import main\n\nif __name__ == "__main__":\n    sys.exit(main())\n',
-    encoding="utf-8",
+lines = (
+    f"#!{sys.executable}",
+    "import sys",
+    "",
+    "from assistant.cli import main",
+    "",
+    'if __name__ == "__main__":',
+    "    sys.exit(main())",
+    "",
 )
+script.write_text("\n".join(lines), encoding="utf-8")
 script.chmod(0o755)
