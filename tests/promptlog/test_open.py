@@ -88,7 +88,11 @@ def test_a_signer_of_its_own_process_signs_and_the_key_never_enters_ours(tmp_pat
         keys.signers()[0].sign(b"message")
 
 
-@pytest.mark.parametrize("line", ["", "nonsense", "PRIVATE+KEY+a+b+c", new_body_key()[:-4], new_signing_key("a")[:-2]])
+@pytest.mark.parametrize(
+    "line",
+    ["", "nonsense", "PRIVATE+KEY+a+b+c", new_body_key()[:-4], new_signing_key("a")[:-2]],
+    ids=["empty", "nonsense", "short", "cut body key", "cut signing key"],
+)
 def test_a_line_that_is_no_key_is_refused_without_quoting_it(line: str) -> None:
     for parse in (parse_signing_key, parse_body_key):
         with pytest.raises(LogKeyMissing) as caught:
