@@ -95,11 +95,11 @@ def test_every_planted_value_is_there() -> None:
         ("metrics/series.ndjson.gz", b"nonsense", "not gzip"),
         (
             "logs.ndjson.gz",
-            gzip.compress(b'{"ts":2,"labels":{},"line":""}\n{"ts":1,"labels":{},"line":""}\n'),
+            gzip.compress(b'{"ts":2,"labels":{},"line":""}\n{"ts":1,"labels":{},"line":""}\n', mtime=0),
             "out of order",
         ),
-        ("logs.ndjson.gz", gzip.compress(b'{"ts":2'), "no entry"),
-        ("metrics/series.ndjson.gz", gzip.compress(b'{"labels":{},"v":[1]}\n'), "no series"),
+        ("logs.ndjson.gz", gzip.compress(b'{"ts":2', mtime=0), "no entry"),
+        ("metrics/series.ndjson.gz", gzip.compress(b'{"labels":{},"v":[1]}\n', mtime=0), "no series"),
         ("metrics/series.ndjson.gz", (WORLD / "metrics" / "series.ndjson.gz").read_bytes()[:9000], "is cut"),
     ],
 )
