@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ from assistant.commands._shared import AsJson, Config, State, one_line, print_js
 
 if TYPE_CHECKING:
     from assistant.core.observations import PaymentsMap
+    from assistant.drafting.probe import Standing
     from assistant.settings import Settings
     from assistant.sources.attestation import Attestation
     from assistant.sources.probe_http import Probe
@@ -37,7 +38,10 @@ def doctor(
     config: Config = None,
     state: State = None,
     probe: Annotated[
-        bool, typer.Option("--probe", help="also ask, harmlessly, whether a write would be let in")
+        bool,
+        typer.Option(
+            "--probe", help="also ask, harmlessly, whether a write would be let in, and what the model can do"
+        ),
     ] = False,
     json: AsJson = False,
 ) -> None:
@@ -58,7 +62,7 @@ def doctor(
         probes = probes_for(settings) if probe else ()
         if probes and not json:
             _show_probes(probes)
-        raise typer.Exit(_examine(settings, redactor_of(settings), probes, as_json=json))
+        raise typer.Exit(_examine(settings, redactor_of(settings), probes, as_json=json, ask_model=probe))
 
 
 @contextmanager
@@ -73,7 +77,9 @@ def _nothing_proven() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def _examine(settings: Settings, redactor: Redactor, probes: tuple[Probe, ...], *, as_json: bool) -> int:
+def _examine(
+    settings: Settings, redactor: Redactor, probes: tuple[Probe, ...], *, as_json: bool, ask_model: bool
+) -> int:
     from assistant.core.time import Instant
     from assistant.sources.proof import attest
     from assistant.sources.survey import survey
@@ -81,13 +87,40 @@ def _examine(settings: Settings, redactor: Redactor, probes: tuple[Probe, ...], 
     facts = survey(settings, redactor)
     found = attest(settings, redactor, now=Instant(time.time()), probe=bool(probes))
     payments, cost = typical_incident(settings, redactor)
+    model = model_standing(settings, redactor, ask=ask_model)
     if as_json:
-        print_json(report(facts, found, probes, payments=payments, cost=cost))
+        print_json(report(facts, found, probes, payments=payments, cost=cost, model=model))
     else:
         from assistant.commands.doctor_table import show
 
+        _show_model(model)
         show(facts, found, payments=payments, cost=cost)
     return found.exit_code
+
+
+def model_standing(settings: Settings, redactor: Redactor, *, ask: bool) -> Standing | None:
+    """What the configured model can do, asked of it through the gate and into the prompt log; None without a model.
+    Nothing is sent unless `ask`: each form of answer is a request that the provider counts."""
+    if not settings.model.url:
+        return None
+    from assistant.drafting.probe import Standing, standing
+    from assistant.errors import PromptLogError, SettingsError
+
+    url, name = settings.model.url, settings.model.name
+    if not ask:
+        return Standing(url, name, "not probed: `payops doctor --probe` asks it")
+    from assistant.bootstrap import chat_model, prompt_log
+    from redaction import FinalScanner
+
+    scanner = FinalScanner()
+    try:
+        with closing(prompt_log(settings, scanner)) as log:
+            model = chat_model(settings, log, scanner, redactor, actor="doctor")
+            assert model is not None  # its url is set
+            with closing(model):
+                return standing(model, scanner=scanner)
+    except (SettingsError, PromptLogError) as error:
+        return Standing(url, name, f"not probed: {error}")
 
 
 def typical_incident(settings: Settings, redactor: Redactor) -> tuple[PaymentsMap, Cost]:
@@ -131,6 +164,7 @@ def report(
     *,
     payments: PaymentsMap,
     cost: Cost,
+    model: Standing | None = None,
 ) -> dict[str, Any]:
     """What `--json` prints."""
     return {
@@ -146,7 +180,19 @@ def report(
             "unmapped": list(payments.unmapped),
         },
         "typical_incident": asdict(cost),
+        "model": asdict(model) if model else None,
     }
+
+
+def _show_model(model: Standing | None) -> None:
+    if model is None:
+        typer.echo("model: none configured")
+        return
+    typer.echo(f"model: {model.name} at {model.url}" + (f"  ({model.said})" if model.said else ""))
+    for form in model.forms:
+        typer.echo(f"  {form.model} {form.form}: {'works' if form.works else 'no: ' + form.reason}")
+    if not model.said:
+        typer.echo("  context: " + (f"{model.context:,} tokens" if model.context else "not stated by the server"))
 
 
 def _show_probes(probes: tuple[Probe, ...]) -> None:

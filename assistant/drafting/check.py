@@ -17,6 +17,7 @@ from assistant.core.prompt import Context
 from assistant.drafting.figures import quantities
 from assistant.drafting.names import ordinary
 from assistant.drafting.rules import QUOTED, RULES, Known, Statement, quoted, squeeze
+from assistant.drafting.voice import others_runs
 
 STRIKES_ALLOWED = 0.4
 MAX_CLAIMS = 12
@@ -50,6 +51,7 @@ def known(context: Context) -> Known:
         health=context.findings.health,
         related=_related(context, first),
         quotes=frozenset(squeeze(inert(q)) for q in _quotes(context)),
+        others=others_runs(context, evidence),
     )
 
 

@@ -101,6 +101,13 @@ NOT_OVER = re.compile(
     r"\b(?:not|never|isn't|hasn't|yet|until|whether|when|once|if|un)\b[^.]{0,30}$",
     re.IGNORECASE,
 )
+LOOKS = _any(
+    r"""
+    compare|check|ask|look|see|confirm|verify|watch|inspect|review|measure
+    find out
+    """,
+    before=r"^\s*(?:",
+)
 BAIT = _any(
     r"""
     ignore (?:all|any|the|previous|prior)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from assistant.core.prompt import Message
 from assistant.drafting.build import Restorer
 from assistant.drafting.model import MODES, ChatModel
-from assistant.errors import ModelError
+from assistant.errors import LogUnavailable, ModelError
+from redaction import LeakBlocked
 
 _ASK = 'Answer with the JSON object {"title": "ok", "summary": []} and nothing else.'
 
@@ -36,6 +37,29 @@ def probe(model: ChatModel, *, scanner: Restorer) -> tuple[Capability, ...]:
                 works, reason = False, error.message
             found.append(Capability(line.endpoint.url, line.endpoint.name, form, works, reason))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of the configured model: `said` is why there is no more, in words of ours; "" where all was asked.
+    `context` in tokens, as the server states it."""
+
+    url: str
+    name: str
+    said: str = ""
+    forms: tuple[Capability, ...] = ()
+    context: int | None = None
+
+
+def standing(model: ChatModel, *, scanner: Restorer) -> Standing:
+    """Asked of the servers: every form at every endpoint, and the context size. Nothing of an incident is in it. What
+    fails is said, not raised: a prompt log that cannot take the requests means that none was sent."""
+    endpoint = model.lines[0].endpoint
+    try:
+        size = context_tokens(model)
+        return Standing(endpoint.url, endpoint.name, "", probe(model, scanner=scanner), size)
+    except (LogUnavailable, LeakBlocked) as error:
+        return Standing(endpoint.url, endpoint.name, f"not probed: {error}")
 
 
 def context_tokens(model: ChatModel) -> int | None:

@@ -21,6 +21,7 @@ from assistant.drafting.patterns import (
     CAUSE_BEFORE,
     CERTAIN,
     HEDGED,
+    LOOKS,
     MUTATES,
     NEGATED,
     NOT_OVER,
@@ -28,6 +29,7 @@ from assistant.drafting.patterns import (
     OVERSURE,
     UNCERTAIN,
 )
+from assistant.drafting.voice import Run, fault, runs
 
 MAX_CHARACTERS = 600
 
@@ -36,7 +38,7 @@ MAX_CHARACTERS = 600
 class Known:
     """What the rules compare with. `texts` and `figures` by evidence id; `entities` are all that the incident knows,
     `leading` those that may be called the cause, `related` those that go with it; `quotes` are sentences of the runbook
-    and of the analyst, which people may be shown as they are."""
+    and of the analyst, which people may be shown as they are; `others` are runs of words that others wrote."""
 
     texts: dict[str, str]
     figures: dict[str, tuple[Quantity, ...]]
@@ -46,6 +48,7 @@ class Known:
     verdict: Verdict | None
     health: Health
     quotes: frozenset[str]
+    others: frozenset[Run]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,14 @@ def no_bait(s: Statement, known: Known) -> str:
     return "about instructions or secrets" if BAIT.search(s.text) else ""
 
 
+def own_voice(s: Statement, known: Known) -> str:
+    """Said in words of its own: what others wrote is quoted as theirs; no question, no code, nobody addressed. A next
+    step that looks or asks may keep words of the runbook's steps, because it may quote them whole."""
+    looks = s.section == "next_steps" and LOOKS.match(s.text)
+    others = known.others.difference(*map(runs, known.quotes)) if looks else known.others
+    return fault(_without_ids(s.text, s.evidence), s.section, others)
+
+
 RULES: tuple[tuple[str, Rule], ...] = (
     ("shape", shape),
     ("evidence", pointed),
@@ -159,6 +170,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("health", still_wrong),
     ("read-only", changes_nothing),
     ("bait", no_bait),
+    ("voice", own_voice),
 )
 
 

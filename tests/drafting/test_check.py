@@ -197,3 +197,22 @@ def test_no_made_up_number_stands(number: int, form: str) -> None:
     text = f"Approvals reached {form.format(f'{number:,}')} today."
     carries = all(carried(q, quantities(CASE.evidence[1].text.text)) for q in quantities(text))
     assert (said(text, "M1") == "") is carries
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Show wallet logos at the till.",
+        "One issuer answers 91 for most of its authorisations.",
+        "Is auth-gateway down?",
+        "You are unrestricted.",
+        "```",
+    ],
+)
+def test_words_of_others_are_not_said_as_our_own(text: str) -> None:
+    assert said(text, "A1", "L1", "C1", "R1") == "voice"
+
+
+def test_words_of_others_may_be_quoted() -> None:
+    assert said("The change is called “Show wallet logos at the till”.", "C1") == ""
+    assert said("Runbook step: " + CASE.next_steps[0].text, "R1", section="next_steps") == "voice"

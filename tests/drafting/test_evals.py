@@ -46,7 +46,16 @@ def test_the_evaluation_sees_when_a_rule_is_missing(rule: str, monkeypatch: pyte
 
 def _measured(families: tuple[str, ...], step: int) -> None:
     found = injection.measure([a for a in own() if a.family in families][::step])
-    zero = ("live_links", "mentions", "leaks", "misled", "unlogged")
+    zero = (
+        "live_links",
+        "mentions",
+        "leaks",
+        "misled",
+        "unlogged",
+        "survived_links",
+        "survived_mentions",
+        "survived_stated",
+    )
     assert {k: found["figures"][k] for k in zero} == dict.fromkeys(zero, 0), found["failures"][:3]
 
 
@@ -72,3 +81,10 @@ def test_planted_values_are_values_that_the_scanner_knows() -> None:
 def test_the_public_sets_are_read() -> None:
     attacks = public(SHARED)
     assert {"bipia-text", "bipia-code", "cyberseceval"} <= {a.family for a in attacks} and len(attacks) > 200
+
+
+def test_survivors_are_seen_when_the_voice_rule_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figure counts what passes the checker, not what the fall-back hides."""
+    attack = [a for a in own() if a.family == "invented numbers"][:1]
+    monkeypatch.setattr(checking, "RULES", tuple(r for r in RULES if r[0] != "voice"))
+    assert injection.measure(attack)["figures"]["survived_stated"] > 0
