@@ -260,5 +260,5 @@ def notes_of(state: Path) -> dict[str, list[dict[str, Any]]]:
     return {
         d.name: [json.loads(p.read_text()) for p in sorted(d.glob("[0-9]*.json"))]
         for d in sorted(folder.iterdir() if folder.is_dir() else ())
-        if d.is_dir()
+        if d.is_dir() and any(d.glob("[0-9]*.json"))
     }
