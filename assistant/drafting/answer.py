@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from assistant.core.alert import Question
 from assistant.core.answer import ONLY_READS, Answer
 from assistant.core.draft import Claim, Draft, ModelUse
+from assistant.core.inert import inert
 from assistant.core.prompt import Context
 from assistant.drafting.build import Built, Restorer, build_prompt
 from assistant.drafting.check import check, evidence_of
@@ -117,12 +118,17 @@ def _checked(
         question=question.text,
         answered=bool(said["answered"] and left.summary),
         claims=left.summary,
-        not_known=left.not_known,
+        not_known=tuple(dict.fromkeys((*left.not_known, *_unanswered(tools)))),
         evidence=seen.evidence,
         looked_at=tuple(tools.looked),
         model=use,
         struck=struck,
     )
+
+
+def _unanswered(tools: Toolbox) -> tuple[str, ...]:
+    """Looks that found nothing because the source did not answer: what the model leaves unsaid, code says."""
+    return tuple(inert(f"{look.tool}: {look.found}") for look in tools.looked if not look.evidence)
 
 
 def _plain(question: Question, context: Context, tools: Toolbox, reason: str) -> Answer:

@@ -31,11 +31,39 @@ def figures() -> Iterable[Figure]:
     yield _milliseconds("checks of one draft", lambda: check(lies, case))
     yield _sanitiser()
     yield from _drafts(scanner)
+    yield from _questions()
     found = grounding.run(None)["figures"]
     yield Figure("lies that survive", f"{found['unsupported_survived']}", f"of {found['statements']:,} statements", "0",
                  found["unsupported_survived"] == 0)  # fmt: skip
     yield Figure("wrong or missing ids that survive", f"{found['wrong_ids_survived']}", "", "0",
                  found["wrong_ids_survived"] == 0)  # fmt: skip
+
+
+def _questions() -> Iterable[Figure]:
+    """A question over a real Prometheus and a Loki stand-in, then with a Loki that answers after 35 s."""
+    import shutil
+    import tempfile
+    from pathlib import Path
+
+    if not shutil.which("prometheus") or not shutil.which("promtool"):
+        yield Figure("question", "not measured", "", "prometheus is not installed")
+        return
+    from tests.drafting.asking import cards_in, cold, rig, warm
+
+    with tempfile.TemporaryDirectory() as home, rig(Path(home)) as servers:
+        ran, bodies = cold(servers), tuple(servers.journal.bodies)
+        size, cards = sum(map(len, bodies)), cards_in(b"".join(bodies))
+        yield Figure("question: requests to the model", str(len(bodies)), "", "2", len(bodies) == 2)
+        yield Figure("question: bytes to the model", f"{size:,}", "bytes", "30,000", size <= 30_000)
+        yield Figure("question: card numbers to the model", str(cards), "of 9 in the logs", "0", cards == 0)
+        yield Figure("question: cold command", f"{ran.seconds:.1f}", "s", "2", ran.seconds <= 2)
+        yield Figure("question: memory of the command", f"{ran.megabytes:.0f}", "MB", "150", ran.megabytes <= 150)
+        took = warm(servers)
+        yield Figure("question: warm", f"{took:.2f}", "s", "0.3", took <= 0.3)
+    with tempfile.TemporaryDirectory() as home, rig(Path(home), loki_delay=35) as servers:
+        ran, searches = cold(servers), servers.log_searches
+        yield Figure("Loki after 35 s: answer", f"{ran.seconds:.1f}", "s", "15", ran.seconds <= 15)
+        yield Figure("Loki after 35 s: log queries", str(searches), "", "1", searches == 1)
 
 
 def _drafts(scanner: FinalScanner) -> Iterable[Figure]:
