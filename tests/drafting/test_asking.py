@@ -16,7 +16,7 @@ def test_a_question_takes_two_small_requests_without_a_card_number(tmp_path: Pat
     with rig(tmp_path) as servers:
         ran = cold(servers)
         sent = b"".join(servers.journal.bodies)
-    assert ran.exit == 0 and ran.answer["answered"] and ran.answer["model"]["calls"] == 2, ran.answer
+    assert ran.exit == 0 and ran.answer["answered"] and not ran.answer["without_model"], ran.answer
     assert len(servers.journal.bodies) == 2 and len(sent) < 30_000
     assert cards_in(sent) == 0 and b"<PAN" in sent  # log lines did reach the model, masked
     assert {look["tool"] for look in ran.answer["looked_at"] if look["evidence"]} == {"query_metric", "search_logs"}
