@@ -207,7 +207,7 @@ class ChatModel:
             listed = client.models.list().data
         except foreign():
             return None
-        for model in listed:
+        for model in listed or ():  # a server that answers something else than a list
             size = getattr(model, "max_model_len", None) or getattr(model, "context_length", None)
             if model.id == line.endpoint.name and isinstance(size, int):
                 return size
