@@ -1,4 +1,4 @@
-"""The live service put together: settings to a house, a workflow, outlets and two listeners; and the switch.
+"""The live service put together: settings to a house, a workflow, outlets and two listeners.
 
 A composition root like `bootstrap`, for what runs long. When the prompt log failed (which is final for an open log),
 the house is built anew, so that a database that came back is used again; until then notes go out without a model and
@@ -21,12 +21,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from assistant.core.alert import Alert
-from assistant.core.note import Note
 from assistant.core.time import Instant
-from assistant.errors import PayopsError, PromptLogError, SettingsError
+from assistant.errors import PayopsError, PromptLogError
 from assistant.house import House
 from assistant.incidents import Spans
-from assistant.settings import Secret, Settings, quiet_telemetry
+from assistant.serving import database_url, outlets, webhook_token
+from assistant.settings import Settings, quiet_telemetry
 from redaction import Redactor
 
 if TYPE_CHECKING:
@@ -36,11 +36,9 @@ if TYPE_CHECKING:
     from assistant.web.listener import Listener
     from assistant.web.webhook import Webhook
     from assistant.workflow.loops import Task
-    from assistant.workflow.outbox import Carrier
     from assistant.workflow.service import Service
 
 _LOG = logging.getLogger("payops.live")
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Live:
@@ -141,6 +139,10 @@ class Live:
             "checkpoints": self._checkpoint_health(),
             **{guest.name: guest.health(self) for guest in self._guests},
         }
+
+    def alive(self) -> Mapping[str, str]:
+        """What only a new process would mend."""
+        return {**self.service.alive(), "webhook": self.webhook_listener.health()}
 
     def _checkpoint_health(self) -> str:
         """Asked of the log itself, so that one that cannot even be read is told."""
@@ -262,11 +264,13 @@ class Live:
         machines = webhook_app(
             self.webhook,
             health=self.health,
+            alive=self.alive,
+            ready=self.service.ready,
             metrics=self.metrics,
             extra_routes=[route for g in self._guests for route in g.webhook_routes(self)],
         )
         routes = [route for g in self._guests for route in g.console_routes(self)]
-        people = console_app(self, routes, health=self.health)
+        people = console_app(self, routes, health=self.health, alive=self.alive, ready=self.service.ready)
         return (
             Listener(machines, host=web.webhook_host, port=web.webhook_port, name="webhook"),
             Listener(people, host=web.console_host, port=web.console_port, name="console"),
@@ -322,72 +326,3 @@ class Live:
                     facts={"requests": count},
                 )
             )
-
-
-def outlets(notes: Path, terminal: bool) -> tuple[Carrier, ...]:
-    """The file outlet, and the terminal if it is wanted."""
-    from assistant.outlets.file import FileOutlet
-    from assistant.outlets.terminal import TerminalOutlet
-
-    files = FileOutlet(notes)
-    return (files, TerminalOutlet(as_text, sys.stdout)) if terminal else (files,)
-
-
-def as_text(note: Note) -> str:
-    """The note as the terminal shows it, without colours."""
-    import io
-
-    from rich.console import Console
-
-    from assistant.render.terminal import show
-
-    out = io.StringIO()
-    show(note, Console(file=out, width=110, no_color=True, highlight=False))
-    return out.getvalue()
-
-
-def database_url(settings: Settings) -> str:
-    return settings.workflow.url or Secret(env=settings.workflow.url_env).read()
-
-
-def webhook_token(settings: Settings) -> str:
-    """The bearer token. SettingsError without one, unless only this machine can reach the listener."""
-    token = settings.web.webhook_token().read()
-    if not token and settings.web.webhook_host not in _LOOPBACK:
-        raise SettingsError(
-            f"the webhook listens on {settings.web.webhook_host} without a token",
-            mend="set [web] webhook_token_env or webhook_token_file, or listen on 127.0.0.1",
-        )
-    return token
-
-
-def turn(settings: Settings, *, off: bool, by: str) -> str:
-    """Turn the switch, recorded first. Returns why there is no record, or "".
-
-    Switching off works without the log, because it may be the log that is in trouble; switching on does not.
-    Raises PromptLogError (on), WorkflowError.
-    """
-    from assistant.bootstrap import prompt_log
-    from assistant.notebook.database import open_database
-    from assistant.promptlog.record import Entry, Event
-    from assistant.workflow.service import ALL_TABLES
-    from assistant.workflow.switch import Switch
-    from redaction import FinalScanner
-
-    database = open_database(database_url(settings), state=settings.state)
-    database.prepare(*ALL_TABLES)
-    record, missing = "", ""
-    try:
-        log: Any = prompt_log(settings, FinalScanner())
-        try:
-            entry = Entry(event=Event.CONFIG_CHANGE, identity=by, origin="cli", resource="switch", facts={"off": off})
-            record = log.append(entry).id
-        finally:
-            log.close()
-    except PromptLogError as error:
-        if not off:
-            raise
-        missing = str(error)
-    Switch(database).turn(off=off, record=record)
-    database.close()
-    return missing

@@ -43,8 +43,8 @@ def on(config: Config = None, state: State = None) -> None:
 
 def _turn(config: Path | None, state: Path | None, *, off: bool) -> None:
     with one_line():
-        from assistant.live import turn
         from assistant.settings import person
+        from assistant.switching import turn
 
         missing = turn(_settings(config, state), off=off, by=person())
         word = "off" if off else "on"

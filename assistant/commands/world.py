@@ -37,8 +37,8 @@ def record(
     from assistant.core.incident import IncidentId
     from assistant.errors import UsageError
     from assistant.incidents import Spans
-    from assistant.live import database_url
     from assistant.notebook.database import open_database
+    from assistant.serving import database_url
     from assistant.settings import load_settings
     from assistant.workflow.incidents import IncidentBook
     from assistant.workflow.investigator import HouseInvestigator

@@ -17,7 +17,7 @@ from assistant.workflow.outbox import Later, Parcel
 
 
 class FileOutlet:
-    """`Carrier`. Raises Later while the disk does not take the file."""
+    """`Carrier` and `Retractor`. Raises Later while the disk does not take the file."""
 
     every_revision = True
 
@@ -37,6 +37,26 @@ class FileOutlet:
         except OSError as error:
             raise Later(f"the note could not be written ({error.strerror})", mend="check disk and mode") from None
         return f"{parcel.incident}/{revision.name}"
+
+    def retract(self, ref: str) -> None:
+        """`Retractor`: the revision's file goes, and the newest one beside it if it shows the same revision."""
+        incident, _, name = ref.partition("/")
+        newest = self._folder / f"{incident}.json"
+        try:
+            if newest.exists() and f"{_revision_of(newest):04d}.json" == name:
+                newest.unlink()
+            (self._folder / incident / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise Later(f"the note could not be taken back ({error.strerror})", mend="check disk and mode") from None
+
+
+def _revision_of(path: Path) -> int:
+    """The revision that a note's file says it is; 0 where it says none (a file that somebody broke)."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return 0
+    return int(found.get("revision", 0)) if isinstance(found, dict) else 0
 
 
 def _write(path: Path, text: str) -> None:

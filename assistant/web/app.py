@@ -25,16 +25,23 @@ Health = Callable[[], Mapping[str, str]]
 
 
 def webhook_app(
-    webhook: Webhook, *, health: Health, metrics: Metrics, extra_routes: Sequence[BaseRoute] = ()
+    webhook: Webhook,
+    *,
+    health: Health,
+    metrics: Metrics,
+    alive: Health = dict,
+    ready: Health = dict,
+    extra_routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """`POST /webhook/alertmanager`, `GET /healthz`, `GET /metrics`, and what is handed in (Slack's HTTP mode)."""
+    """`POST /webhook/alertmanager`, `GET /healthz`, `/livez`, `/readyz` and `/metrics`, and what is handed in (Slack's
+    HTTP mode)."""
 
     async def post(request: Request) -> Response:
         return await webhook(request)
 
     routes = [
         Route("/webhook/alertmanager", post, methods=["POST"]),
-        Route("/healthz", health_of(health), methods=["GET"]),
+        *checks(health, alive, ready),
         Route("/metrics", metrics_of(metrics), methods=["GET"]),
         *extra_routes,
     ]
@@ -46,15 +53,24 @@ def console_app(
     extra_routes: Sequence[BaseRoute] = (),
     *,
     health: Health = dict,
+    alive: Health = dict,
+    ready: Health = dict,
     middleware: Sequence[Middleware] = (),
 ) -> Starlette:
-    """The people's listener: `GET /healthz` and the console's routes. `house` is at `app.state.house` for its
-    handlers.
+    """The people's listener: `GET /healthz`, `/livez`, `/readyz` and the console's routes. `house` is at
+    `app.state.house` for its handlers.
     """
-    routes = [Route("/healthz", health_of(health), methods=["GET"]), *extra_routes]
+    routes = [*checks(health, alive, ready), *extra_routes]
     app = Starlette(routes=routes, middleware=list(middleware), exception_handlers={Exception: fault})
     app.state.house = house
     return app
+
+
+def checks(health: Health, alive: Health, ready: Health) -> list[BaseRoute]:
+    """`/healthz`: everything that was checked; `/livez`: what only a restart would mend; `/readyz`: whether alerts can
+    be taken now."""
+    asked = {"/healthz": health, "/livez": alive, "/readyz": ready}
+    return [Route(path, health_of(check), methods=["GET"]) for path, check in asked.items()]
 
 
 def health_of(health: Health) -> Callable[[Request], object]:

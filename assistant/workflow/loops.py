@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from assistant.errors import OutletError, PayopsError
-from assistant.workflow.outbox import Carrier, Never, Outbox
+from assistant.workflow.outbox import Carrier, Never, Outbox, Retractor
 from redaction import RedactionError
 
 _HANGS_S = 60.0
@@ -64,12 +64,17 @@ class Loop(threading.Thread):
 
     def health(self) -> str:
         """Empty while it works, else what is wrong with it: it ended, its last run failed, or it hangs in one."""
-        if self.failed:
-            return f"{self.task.name} ended ({self.failed})"
+        return self.failure() or self.hanging() or self.trouble
+
+    def failure(self) -> str:
+        """That the loop ended by a fault of ours, or ""; nothing but a new process helps."""
+        return f"{self.task.name} ended ({self.failed})" if self.failed else ""
+
+    def hanging(self) -> str:
+        """That its last run does not come back, or ""."""
         since = time.monotonic() - (self.last_ok or time.monotonic())
-        if not self.trouble and since > 3 * self.task.every_s + _HANGS_S:
-            return f"{self.task.name} hangs"
-        return self.trouble
+        hangs = not self.trouble and since > 3 * self.task.every_s + _HANGS_S
+        return f"{self.task.name} hangs" if hangs else ""
 
     def _once(self) -> None:
         try:
@@ -96,6 +101,7 @@ class Courier:
 
     def deliver_all(self) -> int:
         """Deliver until nothing is ready; how many. Raises Away."""
+        self.take_back()
         count = 0
         while self._allowed():
             parcel = self._outbox.claim(self.carrier.name, every_revision=self.carrier.every_revision)
@@ -113,6 +119,22 @@ class Courier:
                 continue
             self._outbox.delivered(parcel, ref)
             self._sent(self.carrier.name, parcel.incident)
+            count += 1
+        return count
+
+    def take_back(self) -> int:
+        """Take back what a purge marked, switched off or not: a leaked value does not wait. How many. Raises Away."""
+        count = 0
+        while (gone := self._outbox.retraction(self.carrier.name)) is not None:
+            try:
+                if not isinstance(self.carrier, Retractor):
+                    raise Never("this outlet cannot take back what it showed", mend="delete it by hand")
+                self.carrier.retract(gone.ref)
+            except OutletError as error:
+                self._outbox.retracted(gone, error)
+                self._say("not taken back", gone.incident, error)
+                continue
+            self._outbox.retracted(gone)
             count += 1
         return count
 

@@ -7,6 +7,9 @@ overtook are not shown any more, unless the outlet keeps them all.
 
 Contract for `deliver`: it returns a reference (a path, a Slack ts) once the note is shown; raises `Later` where it
 makes sense to try again (with the seconds to wait, or 0 to let the outbox choose), `Never` where it does not.
+
+`payops purge` cleans payloads and marks what was shown as `retracting`: the courier then has a `Retractor` take it
+back, also while posts are switched off, and the newest cleaned revision is shown anew.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import sqlalchemy as sa
 
@@ -90,9 +93,29 @@ class Carrier(Protocol):
     def deliver(self, parcel: Parcel) -> str: ...
 
 
+@runtime_checkable
+class Retractor(Protocol):
+    """A carrier that can take back what it showed, because a leaked value stood in it."""
+
+    def retract(self, ref: str) -> None:
+        """Delete what `deliver` gave this reference for, its earlier versions included where that can be; what is gone
+        already is done. Raises Later and Never as `deliver` does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """Something shown that has to be taken back."""
+
+    incident: str
+    outlet: str
+    ref: str
+    attempts: int
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits: how many parcels, the age of the oldest in seconds, how many failed for good."""
+    """What waits to be shown or taken back: how many, the age of the oldest in seconds, how many failed for good."""
 
     count: int
     oldest_s: float
@@ -174,8 +197,47 @@ class Outbox:
         )
 
     def delivered(self, parcel: Parcel, ref: str) -> bool:
-        """The note is shown. False if the claim was lost meanwhile (somebody else shows or showed it)."""
-        return self._settle(parcel, state="delivered", ref=ref)
+        """The note is shown. False if the claim was lost meanwhile (somebody else shows or showed it). If it was purged
+        while it was on its way, it is to be taken back."""
+        with self._db.read() as c:
+            this = _this(parcel.incident, parcel.outlet, parcel.revision)
+            kept = c.execute(sa.select(parcels.c.payload).where(this)).scalar()
+        purged = kept is not None and kept != dump(parcel.payload)
+        return self._settle(parcel, state="retracting" if purged else "delivered", ref=ref)
+
+    def retraction(self, outlet: str) -> Retraction | None:
+        """The next thing of an outlet to take back, claimed for us, or None."""
+        p = parcels
+        with self._db.write() as c:
+            now = self._db.moment(c)
+            ready = sa.and_(p.c.outlet == outlet, p.c.state == "retracting", p.c.next_at <= now)
+            query = sa.select(p).where(ready, p.c.claimed_until < now).order_by(p.c.next_at).limit(1)
+            if self._db.shared:
+                query = query.with_for_update(skip_locked=True)
+            row = c.execute(query).first()
+            if row is None:
+                return None
+            found = Retraction(row.incident, outlet, row.ref, row.attempts + 1)
+            values = {"claimed_until": now + _CLAIM_S, "attempts": row.attempts + 1}
+            c.execute(sa.update(p).where(_shown(found)).values(values))
+        return found
+
+    def retracted(self, gone: Retraction, error: OutletError | None = None) -> None:
+        """It is taken back, and the newest revision waits to be shown anew; or why not: `Never` is failed for good."""
+        with self._db.write() as c:
+            if error is not None:
+                marked = sa.and_(_shown(gone), parcels.c.state == "retracting")
+                after = getattr(error, "after", 0.0) or _PAUSES[min(gone.attempts, len(_PAUSES)) - 1]
+                state = "failed" if isinstance(error, Never) else "retracting"
+                again = {"state": state, "next_at": self._db.moment(c) + after, "claimed_until": 0.0}
+                c.execute(sa.update(parcels).where(marked).values(error=error.message[:500], **again))
+                return
+            shown = c.execute(sa.select(sa.func.max(parcels.c.revision)).where(_shown(gone))).scalar()
+            taken = {"state": "retracted", "ref": "", "error": "", "claimed_until": 0.0}
+            c.execute(sa.update(parcels).where(_shown(gone)).values(taken))
+            if shown is not None:
+                newest = _this(gone.incident, gone.outlet, shown)
+                c.execute(sa.update(parcels).where(newest).values(state="waiting", attempts=0, next_at=0.0))
 
     def postpone(self, parcel: Parcel, error: OutletError) -> bool:
         """Try again later: after what the outlet asked for, or a pause that grows."""
@@ -188,7 +250,7 @@ class Outbox:
     def waiting(self) -> Waiting:
         with self._db.read() as c:
             now = self._db.moment(c)
-            open_ = parcels.c.state.in_(("waiting", "sending"))
+            open_ = parcels.c.state.in_(("waiting", "sending", "retracting"))
             count, oldest = c.execute(sa.select(sa.func.count(), sa.func.min(parcels.c.put_at)).where(open_)).one()
             failed = c.execute(sa.select(sa.func.count()).where(parcels.c.state == "failed")).scalar_one()
         return Waiting(count, max(now - oldest, 0.0) if oldest is not None else 0.0, failed)
@@ -230,10 +292,19 @@ class Outbox:
         with self._db.write() as c:
             now = self._db.moment(c)
             values = {"state": state, "claim": "", "claimed_until": 0.0, "next_at": now + after, "error": error[:500]}
-            if state == "delivered":
+            if state in {"delivered", "retracting"}:
                 values |= {"ref": ref, "done_at": now}
             held = sa.and_(_this(parcel.incident, parcel.outlet, parcel.revision), parcels.c.claim == parcel.claim)
             return c.execute(sa.update(parcels).where(held).values(values)).rowcount == 1
+
+
+def _shown(gone: Retraction) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        parcels.c.incident == gone.incident,
+        parcels.c.outlet == gone.outlet,
+        parcels.c.ref == gone.ref,
+        parcels.c.state.in_(("retracting", "delivered")),
+    )
 
 
 def _this(incident: str, outlet: str, revision: int) -> sa.ColumnElement[bool]:

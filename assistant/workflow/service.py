@@ -201,6 +201,18 @@ class Service:
         found["draining"] = "draining" if self.engine.draining.is_set() else ""
         return found
 
+    def alive(self) -> Mapping[str, str]:
+        """What only a new process would mend: a loop that ended, or hangs though the database is there (DBOS waits
+        inside its calls while it is not)."""
+        away = bool(self._database_health())
+        return {loop.name: loop.failure() or ("" if away else loop.hanging()) for loop in self._loops}
+
+    def ready(self) -> Mapping[str, str]:
+        """Whether alerts can be taken now: started, not draining, the database there."""
+        draining = "draining" if self.engine.draining.is_set() else ""
+        started = "" if self._started else "not started"
+        return {"started": started, "draining": draining, "database": self._database_health()}
+
     def _database_health(self) -> str:
         try:
             self._w.database.check()

@@ -48,7 +48,7 @@ def test_an_alert_that_fires_in_prometheus_becomes_a_note(made: Stack) -> None:
     assert any(e["kind"] == "metric" for e in first["evidence"]), first["gaps"]
     assert not [g for g in first["gaps"] if g["source"] in {"prometheus", "alertmanager"}]
     assert serve.metric("payops_facts_seconds_count") == 1
-    assert serve.call("GET", "/healthz")[0] == 200
+    assert [serve.call("GET", path)[0] for path in ("/healthz", "/livez", "/readyz")] == [200, 200, 200]
     assert serve.stop() == 0
     assert "Traceback" not in serve.log.read_text()
 

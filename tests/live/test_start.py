@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assistant.errors import SettingsError
-from assistant.live import webhook_token
+from assistant.serving import webhook_token
 from assistant.settings import Settings, Web
 from assistant.web.listener import Listener
 

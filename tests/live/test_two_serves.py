@@ -99,6 +99,8 @@ def test_a_database_that_goes_and_comes_back_is_used_again(tmp_path: Path) -> No
         until(lambda: not unfinished(url, tmp_path) and kept(url, tmp_path), within=60, serves=[serve])
         server.stop()
         until(lambda: serve.call("GET", "/healthz")[0] == 503, within=30, serves=[serve])
+        assert serve.call("GET", "/readyz")[0] == 503
+        assert serve.call("GET", "/livez")[0] == 200
         assert serve.post(payload("while", at=time.time(), group="{w}"))[0] == 503
         server.start()
         until(lambda: serve.call("GET", "/healthz")[0] == 200, within=60, serves=[serve])

@@ -48,6 +48,18 @@ def test_a_folder_that_cannot_be_written_is_tried_again_later(tmp_path: Path) ->
         FileOutlet(tmp_path / "file").deliver(parcel(1, {"a": 1}))
 
 
+def test_a_revision_that_is_taken_back_leaves_no_file_of_it(tmp_path: Path) -> None:
+    outlet = FileOutlet(tmp_path)
+    for revision in (1, 2):
+        note = plain_note(INCIDENT, why="x", now=T0, revision=revision, scanner=FinalScanner())
+        outlet.deliver(parcel(revision, outlet.render(note, INCIDENT)))
+    outlet.retract("inc-a/0001.json")
+    assert [p.name for p in (tmp_path / "inc-a").iterdir()] == ["0002.json"]
+    for _ in range(2):
+        outlet.retract("inc-a/0002.json")
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
 def test_the_terminal_shows_a_note_once_and_not_what_a_dead_process_may_have_shown() -> None:
     stream = io.StringIO()
     outlet = TerminalOutlet(lambda note: f"note {note.revision}", stream)

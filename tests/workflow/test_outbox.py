@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from assistant.errors import OutletError
 from assistant.notebook.database import Database, open_database
 from assistant.workflow import outbox as module
 from assistant.workflow.loops import Courier
-from assistant.workflow.outbox import Later, Never, Outbox
+from assistant.workflow.outbox import Later, Never, Outbox, Parcel
 from redaction import FinalScanner, LeakBlocked
 from tests.fakes.outlet import RememberingOutlet
 
@@ -75,8 +77,6 @@ def test_a_failure_is_tried_again_after_the_pause_that_was_asked_for(database: D
     assert courier(database, outlet).deliver_all() == 0
     assert box(database).waiting().count == 1
     assert box(database).claim("memory", every_revision=False) is None
-    import time
-
     time.sleep(0.06)
     assert courier(database, outlet).deliver_all() == 1
     assert (outlet.shown[0].attempts, outlet.shown[0].unsure) == (2, False)
@@ -115,6 +115,81 @@ def test_a_process_that_stops_in_order_gives_its_claims_back_and_nobody_is_unsur
     box(database, "exe-1").release()
     again = box(database, "exe-2").claim("memory", every_revision=False)
     assert again is not None and not again.unsure
+
+
+class TakingBack(RememberingOutlet):
+    """An outlet that is a `Retractor`, and remembers what it took back."""
+
+    def __init__(self, *, every_revision: bool = False) -> None:
+        super().__init__(every_revision=every_revision)
+        self.gone: list[str] = []
+        self.refusals: list[OutletError] = []
+
+    def deliver(self, parcel: Parcel) -> str:
+        super().deliver(parcel)
+        return parcel.previous or f"message-{parcel.revision}"
+
+    def retract(self, ref: str) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.gone.append(ref)
+
+
+def purged(database: Database, revision: int) -> None:
+    """As `payops purge` leaves a row that was shown."""
+    this = module.parcels.c.revision == revision
+    with database.write() as c:
+        c.execute(module.parcels.update().where(this).values(payload='{"text":"clean"}', state="retracting"))
+
+
+def test_a_purged_message_is_taken_back_once_and_its_newest_revision_shown_anew(database: Database) -> None:
+    outlet = TakingBack()
+    for revision in (1, 2, 3):
+        put(database, revision)
+        courier(database, outlet).deliver_all()
+    purged(database, 2)
+    outlet.refusals = [Later("rate limited", after=0.01)]
+    assert courier(database, outlet).take_back() == 0
+    time.sleep(0.02)
+    courier(database, outlet).deliver_all()
+    courier(database, outlet).deliver_all()
+    assert outlet.gone == ["message-1"]
+    assert [(p.revision, p.previous) for p in outlet.shown] == [
+        (1, ""), (2, "message-1"), (3, "message-1"), (3, ""),
+    ]  # fmt: skip
+
+
+def test_what_is_purged_is_taken_back_while_switched_off_and_not_shown_until_on(database: Database) -> None:
+    put(database, 1)
+    outlet = TakingBack()
+    courier(database, outlet).deliver_all()
+    purged(database, 1)
+    courier(database, outlet, allowed=False).deliver_all()
+    assert (outlet.gone, len(outlet.shown)) == (["message-1"], 1)
+    courier(database, outlet).deliver_all()
+    assert [p.payload for p in outlet.shown] == [{"text": "a note"}, {"text": "clean"}]
+
+
+def test_a_parcel_that_is_purged_on_its_way_is_taken_back(database: Database) -> None:
+    put(database, 1)
+    outlet = TakingBack()
+    parcel = box(database).claim("memory", every_revision=False)
+    assert parcel is not None
+    with database.write() as c:
+        c.execute(module.parcels.update().values(payload='{"text":"clean"}'))
+    box(database).delivered(parcel, outlet.deliver(parcel))
+    courier(database, outlet).deliver_all()
+    assert outlet.gone == ["message-1"]
+    assert outlet.shown[-1].payload == {"text": "clean"}
+
+
+def test_an_outlet_that_cannot_take_back_is_counted_as_failed(database: Database) -> None:
+    put(database, 1)
+    outlet = RememberingOutlet()
+    courier(database, outlet).deliver_all()
+    purged(database, 1)
+    courier(database, outlet).deliver_all()
+    assert (box(database).waiting().count, box(database).waiting().failed) == (0, 1)
 
 
 def test_nothing_leaves_while_switched_off(database: Database) -> None:

@@ -220,6 +220,17 @@ def test_health_names_what_is_unwell(stand: Stand) -> None:
     assert set(stand.service.health()) >= {"database", "promptlog", "heartbeat", "rounds", "outlet-memory"}
 
 
+def test_readiness_and_liveness_are_told_apart(stand: Stand) -> None:
+    """Draining, or without its database, it takes nothing more and needs no restart; a loop that ended does."""
+    assert not any({**stand.service.ready(), **stand.service.alive()}.values())
+    stand.service.engine.draining.set()
+    assert stand.service.ready()["draining"] == "draining"
+    assert not any(stand.service.alive().values())
+    loop = next(x for x in stand.service._loops if x.name == "tidy")
+    loop.failed = "ValueError"
+    assert stand.service.alive()["tidy"] == "tidy ended (ValueError)"
+
+
 def test_a_state_directory_is_held_by_one(stand: Stand) -> None:
     with pytest.raises(WorkflowError, match="another payops serve"):
         stand.build().start()
