@@ -25,6 +25,11 @@ class Found:
     records: tuple[Record, ...]
     more: bool
 
+    @property
+    def older(self) -> int | None:
+        """`Search.stop` of the next page of a search that gives the newest first; None on the last page."""
+        return self.records[-1].index if self.more else None
+
 
 @dataclass(frozen=True, slots=True)
 class Auditor:

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 from assistant.errors import LogInconsistent
 from assistant.promptlog.sql import SCHEMA_VERSION, TABLES, SqlCursor, SqlStore, SqlTransaction
 from assistant.promptlog.store import StoreBusy, StoreFault
+from assistant.promptlog.upgrade import fill_classes, forget_indexes
 
 if TYPE_CHECKING:
     import psycopg
 
 LOCK_MS = 10_000
-_TYPES = {"int": "BIGINT", "bytes": "BYTEA", "strict": "", "keyed": ""}
+_TYPES = {"text": 'TEXT COLLATE "C"', "int": "BIGINT", "bytes": "BYTEA", "strict": "", "keyed": ""}
 
 
 class _Cursor(SqlCursor):
@@ -71,14 +72,23 @@ class PostgresStore(SqlStore):
         with self._writer.transaction():
             self._writer.execute("SELECT pg_advisory_xact_lock(%s)", (self._lock,))
             self._writer.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self._schema)))
-            for table in TABLES:
-                self._writer.execute(table.format(**_TYPES).encode())
-            self._writer.execute(
-                "INSERT INTO meta (name, value) VALUES ('schema', %s) ON CONFLICT DO NOTHING", (str(SCHEMA_VERSION),)
-            )
-        found = self._writer.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
-        if found != (str(SCHEMA_VERSION),):
-            raise LogInconsistent(f"the prompt log's tables are not of schema {SCHEMA_VERSION}")
+            self._make_tables()
+
+    def _make_tables(self) -> None:
+        cursor = _Cursor(self._writer)
+        cursor.all(TABLES[0].format(**_TYPES))
+        found = cursor.all("SELECT value FROM meta WHERE name = 'schema'")
+        version = int(found[0][0]) if found else 0
+        if version > SCHEMA_VERSION:
+            raise LogInconsistent(f"the prompt log's tables have schema {version}, this program knows {SCHEMA_VERSION}")
+        if version == SCHEMA_VERSION:
+            return
+        forget_indexes(cursor)
+        for table in TABLES:
+            cursor.all(table.format(**_TYPES))
+        fill_classes(cursor)
+        put = "INSERT INTO meta (name, value) VALUES ('schema', ?) ON CONFLICT (name) DO UPDATE SET value = ?"
+        cursor.all(put, (str(SCHEMA_VERSION), str(SCHEMA_VERSION)))
 
     @contextmanager
     def reading(self) -> Iterator[SqlCursor]:

@@ -303,6 +303,14 @@ def parse_leaf(leaf: bytes) -> Record:
         raise LogInconsistent(f"a leaf cannot be read ({type(fault).__name__})") from None
 
 
+def redactions_in(facts: Mapping[str, Any]) -> dict[str, int]:
+    """How many values of each class the fact `redactions` counts, classes in capitals; {} where it says nothing."""
+    counts = facts.get("redactions")
+    if not isinstance(counts, Mapping):
+        return {}
+    return {str(k).upper(): v for k, v in counts.items() if isinstance(v, int) and not isinstance(v, bool)}
+
+
 def canonical(value: object) -> bytes:
     """Canonical JSON: keys sorted, no spaces, ASCII, no NaN. One value has one form."""
     return _ENCODER.encode(value).encode("ascii")

@@ -1,17 +1,18 @@
 """Finding records, and telling the story of one prompt.
 
-A search runs on the columns (incident, time, outcome, model, …) and then on the leaves (class of redaction). Reading
-the log is itself a record: people go through `audit.Auditor`, which writes it first.
+A search runs on indexed columns (incident, time, event, outcome, model, class of redaction, …), never on the leaves.
+Reading the log is itself a record: people go through `audit.Auditor`, which writes it first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from heapq import merge
 from itertools import islice
 
 from assistant.promptlog.log import Log
-from assistant.promptlog.record import CLOSES_REQUEST, Event, Gone, Record
+from assistant.promptlog.record import CLOSES_REQUEST, Event, Gone, Record, redactions_in
 from assistant.promptlog.store import Filter
 
 
@@ -57,30 +58,32 @@ class Search:
 
 
 def matching(log: Log, search: Search, *, newest_first: bool = False) -> Iterator[Record]:
-    """The records that match."""
+    """The records that match, in the order of the log."""
     actors: tuple[str | None, ...] = (search.actor,)
     if search.person is not None:
         actors = log.pseudonyms_of(search.person)
-    for actor in actors:
-        wanted = Filter(
-            start=search.start,
-            stop=search.stop,
-            since=search.since,
-            until=search.until,
-            events=search.events,
-            actor=actor,
-            outcome=search.outcome,
-            incident=search.incident,
-            model=search.model,
-        )
-        found = log.search(wanted, newest_first=newest_first)
-        yield from (r for r in found if search.redacted is None or redacted(r).get(search.redacted.upper(), 0))
+    found = (log.search(_filter(search, actor), newest_first=newest_first) for actor in actors)
+    return merge(*found, key=lambda record: record.index, reverse=newest_first)
+
+
+def _filter(search: Search, actor: str | None) -> Filter:
+    return Filter(
+        start=search.start,
+        stop=search.stop,
+        since=search.since,
+        until=search.until,
+        events=search.events,
+        actor=actor,
+        outcome=search.outcome,
+        incident=search.incident,
+        model=search.model,
+        redacted=None if search.redacted is None else search.redacted.upper(),
+    )
 
 
 def redacted(record: Record) -> dict[str, int]:
     """How many values of each class were redacted, classes in capitals; {} where the record says nothing of it."""
-    counts = record.facts.get("redactions")
-    return {str(k).upper(): int(v) for k, v in counts.items()} if isinstance(counts, dict) else {}
+    return redactions_in(record.facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import astuple
+from heapq import merge
 from typing import Any
 
 from assistant.promptlog.bodies import Blob
+from assistant.promptlog.query import USUAL, one_event_each, query, span_query, wants_span
 from assistant.promptlog.record import CLOSES_REQUEST, STAYS_HOT, Address, Event, RecordId
 from assistant.promptlog.store import Delivery, Filter, Row, Signed, Taken
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PAGE = 2_000
+_FIRST_PAGE = 60
 _CHUNK = 500
 
 TABLES = (
@@ -21,10 +24,15 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS entry (idx {int} PRIMARY KEY, id TEXT NOT NULL UNIQUE, time TEXT NOT NULL,"
     " event TEXT NOT NULL, actor TEXT NOT NULL, outcome TEXT NOT NULL, incident TEXT, correlation TEXT, about TEXT,"
     " model TEXT, run TEXT NOT NULL, leaf {bytes}, hashes {bytes} NOT NULL, segment TEXT){strict}",
-    "CREATE INDEX IF NOT EXISTS entry_time ON entry (time)",
-    "CREATE INDEX IF NOT EXISTS entry_incident ON entry (incident) WHERE incident IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS entry_about ON entry (about) WHERE about IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS entry_request ON entry (idx) WHERE event = 'llm.request'",
+    "CREATE INDEX IF NOT EXISTS entry_time ON entry (time, idx)",
+    "CREATE INDEX IF NOT EXISTS entry_incident ON entry (incident, idx) WHERE incident IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS entry_about ON entry (about, idx) WHERE about IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS entry_event ON entry (event, idx)",
+    "CREATE INDEX IF NOT EXISTS entry_actor ON entry (actor, idx)",
+    f"CREATE INDEX IF NOT EXISTS entry_outcome ON entry (outcome, idx) WHERE outcome <> '{USUAL}'",
+    "CREATE INDEX IF NOT EXISTS entry_model ON entry (model, idx) WHERE model IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS entry_correlation ON entry (correlation, idx) WHERE correlation IS NOT NULL",
+    "CREATE TABLE IF NOT EXISTS redacted (class {text} NOT NULL, idx {int} NOT NULL, PRIMARY KEY (class, idx)){keyed}",
     "CREATE TABLE IF NOT EXISTS blob (address TEXT PRIMARY KEY, twin {bytes} NOT NULL UNIQUE, key_id TEXT NOT NULL,"
     " sealed {bytes} NOT NULL){strict}",
     "CREATE TABLE IF NOT EXISTS body_use (address TEXT NOT NULL, idx {int} NOT NULL,"
@@ -38,6 +46,7 @@ TABLES = (
 )
 
 _COLUMNS = "idx, id, time, event, actor, outcome, incident, correlation, about, model, run, leaf, hashes, segment"
+_ENTRY_COLUMNS = ", ".join(f"e.{name}" for name in _COLUMNS.split(", "))
 _STAYING = ", ".join(f"'{event}'" for event in sorted(STAYS_HOT))
 _CLOSING = ", ".join(f"'{event}'" for event in sorted(CLOSES_REQUEST))
 
@@ -72,7 +81,13 @@ class SqlTransaction:
     def addresses(self, twins: Sequence[bytes]) -> dict[bytes, Address]:
         return read_addresses(self._cursor, twins)
 
-    def insert(self, rows: Sequence[Row], blobs: Sequence[Blob], uses: Sequence[tuple[Address, int]]) -> None:
+    def insert(
+        self,
+        rows: Sequence[Row],
+        blobs: Sequence[Blob],
+        uses: Sequence[tuple[Address, int]],
+        classes: Sequence[tuple[str, int]],
+    ) -> None:
         places = ", ".join("?" * 14)
         self._cursor.many(f"INSERT INTO entry ({_COLUMNS}) VALUES ({places})", [_values(row) for row in rows])
         if blobs:
@@ -80,6 +95,8 @@ class SqlTransaction:
             self._cursor.many("INSERT INTO blob (address, twin, key_id, sealed) VALUES (?, ?, ?, ?)", values)
         if uses:
             self._cursor.many("INSERT INTO body_use (address, idx) VALUES (?, ?) ON CONFLICT DO NOTHING", uses)
+        if classes:
+            self._cursor.many("INSERT INTO redacted (class, idx) VALUES (?, ?)", classes)
 
     def take(self, taken: Sequence[Taken]) -> None:
         self._cursor.many("DELETE FROM blob WHERE address = ?", [(t.address,) for t in taken])
@@ -106,6 +123,9 @@ class SqlTransaction:
 
 class SqlStore(ABC):
     """`store.Store` over two abstract things: a cursor to read with, and a transaction to write in."""
+
+    aside = "{}"
+    """How a column is kept from its index in this database (`query.query`)."""
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[SqlCursor]: ...
@@ -136,19 +156,42 @@ class SqlStore(ABC):
         return _row(rows[0]) if rows else None
 
     def rows(self, wanted: Filter, *, descending: bool = False) -> Iterator[Row]:
-        where, values = _where(wanted)
-        order, beyond = ("DESC", "idx < ?") if descending else ("ASC", "idx >= ?")
-        stop = self.size() if wanted.stop is None else wanted.stop
-        edge = stop if descending else wanted.start
-        other = ("idx >= ?", wanted.start) if descending else ("idx < ?", stop)
-        sql = f"SELECT {_COLUMNS} FROM entry WHERE {beyond} AND {other[0]}{where} ORDER BY idx {order} LIMIT {PAGE}"
+        start, stop = self._span(wanted)
+        found = [self._pages(one, start, stop, descending=descending) for one in one_event_each(wanted)]
+        return merge(*found, key=lambda row: row.index, reverse=descending)
+
+    def _span(self, wanted: Filter) -> tuple[int, int]:
+        start, stop = wanted.start, self.size() if wanted.stop is None else wanted.stop
+        if not wants_span(wanted):
+            return start, stop
+        with self.reading() as cursor:
+            [(first, last)] = cursor.all(*span_query(wanted))
+        return (stop, stop) if first is None else (max(start, first), min(stop, last + 1))
+
+    def _pages(self, wanted: Filter, start: int, stop: int, *, descending: bool) -> Iterator[Row]:
+        """The first page is small: who looks at the newest few does not wait for 2,000."""
+        asked = query(wanted, start=start, stop=stop, descending=descending, aside=self.aside)
+        sql = asked.sql(_ENTRY_COLUMNS, descending=descending)
+        edge, count = stop if descending else start, min(_FIRST_PAGE, PAGE)
         while True:
             with self.reading() as cursor:
-                page = [_row(r) for r in cursor.all(sql, (edge, other[1], *values))]
+                page = [_row(r) for r in cursor.all(sql, asked.values(edge, count))]
+            yield from page
+            if len(page) < count:
+                return
+            edge = page[-1].index if descending else page[-1].index + 1
+            count = PAGE
+
+    def classes(self) -> Iterator[tuple[str, int]]:
+        last = ("", -1)
+        sql = f"SELECT class, idx FROM redacted WHERE (class, idx) > (?, ?) ORDER BY class, idx LIMIT {PAGE}"
+        while True:
+            with self.reading() as cursor:
+                page = [(str(r[0]), int(r[1])) for r in cursor.all(sql, last)]
             yield from page
             if len(page) < PAGE:
                 return
-            edge = page[-1].index if descending else page[-1].index + 1
+            last = page[-1]
 
     def hashes(self, indexes: Sequence[int]) -> dict[int, bytes]:
         with self.reading() as cursor:
@@ -225,18 +268,6 @@ def _in(cursor: SqlCursor, sql: str, values: Sequence[Any]) -> Iterator[tuple[An
     for at in range(0, len(values), _CHUNK):
         chunk = values[at : at + _CHUNK]
         yield from cursor.all(f"{sql} ({', '.join('?' * len(chunk))})", chunk)
-
-
-def _where(wanted: Filter) -> tuple[str, list[Any]]:
-    """The conditions of a filter besides its index range, each with its value."""
-    same = ("actor", "outcome", "incident", "correlation", "about", "model")
-    pairs = [(f"{name} = ?", getattr(wanted, name)) for name in same]
-    pairs += [("time >= ?", wanted.since), ("time < ?", wanted.until)]
-    given = [(sql, value) for sql, value in pairs if value is not None]
-    if wanted.events:
-        given += [(f"event IN ({', '.join('?' * len(wanted.events))})", wanted.events)]
-    values = [v for _, value in given for v in (value if isinstance(value, tuple) else (value,))]
-    return "".join(f" AND {sql}" for sql, _ in given), values
 
 
 def _row(r: tuple[Any, ...]) -> Row:

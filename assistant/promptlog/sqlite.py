@@ -18,10 +18,11 @@ from typing import Any
 from assistant.errors import LogInconsistent, LogUnavailable
 from assistant.promptlog.sql import SCHEMA_VERSION, TABLES, SqlCursor, SqlStore, SqlTransaction
 from assistant.promptlog.store import StoreBusy, StoreFault
+from assistant.promptlog.upgrade import fill_classes, forget_indexes
 
 BUSY_SECONDS = 10.0
 FILE = "promptlog.sqlite"
-_TYPES = {"int": "INTEGER", "bytes": "BLOB", "strict": " STRICT", "keyed": " WITHOUT ROWID, STRICT"}
+_TYPES = {"text": "TEXT", "int": "INTEGER", "bytes": "BLOB", "strict": " STRICT", "keyed": " WITHOUT ROWID, STRICT"}
 
 
 class _Cursor(SqlCursor):
@@ -39,6 +40,8 @@ class _Cursor(SqlCursor):
 
 class SqliteStore(SqlStore):
     """`directory` None keeps everything in memory: the same code without a disk, for tests."""
+
+    aside = "+{}"
 
     def __init__(self, directory: Path | None, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self._path = None if directory is None else directory / FILE
@@ -157,14 +160,28 @@ def _prepare(connection: sqlite3.Connection, *, in_memory: bool) -> None:
     if mode != "wal" and not in_memory:
         raise StoreFault("the prompt log's file system does not allow SQLite's WAL", mend="use a local disk")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version not in (0, SCHEMA_VERSION):
+    if not 0 <= version <= SCHEMA_VERSION:
         raise LogInconsistent(f"the prompt log's file has schema {version}, this program knows {SCHEMA_VERSION}")
-    if version == 0:
-        connection.execute("BEGIN IMMEDIATE")
-        for table in TABLES:
-            connection.execute(table.format(**_TYPES))
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    if version < SCHEMA_VERSION:
+        _make_tables(connection)
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    """New, or from an older schema; another process may have been first."""
+    cursor = _Cursor(connection)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        [(version,)] = cursor.all("PRAGMA user_version")
+        if version < SCHEMA_VERSION:
+            forget_indexes(cursor)
+            for table in TABLES:
+                connection.execute(table.format(**_TYPES))
+            fill_classes(cursor)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
+    except BaseException:
+        _abandon(connection)
+        raise
 
 
 @contextmanager

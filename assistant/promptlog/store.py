@@ -70,6 +70,8 @@ class Filter:
     correlation: str | None = None
     about: str | None = None
     model: str | None = None
+    redacted: str | None = None
+    """A class of redaction, in capitals: records that count at least one value of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,15 @@ class Transaction(Protocol):
     def hashes(self, indexes: Sequence[int]) -> dict[int, bytes]: ...
     def known(self, ids: Sequence[RecordId]) -> dict[RecordId, Row]: ...
     def addresses(self, twins: Sequence[bytes]) -> dict[bytes, Address]: ...
-    def insert(self, rows: Sequence[Row], blobs: Sequence[Blob], uses: Sequence[tuple[Address, int]]) -> None: ...
+    def insert(
+        self,
+        rows: Sequence[Row],
+        blobs: Sequence[Blob],
+        uses: Sequence[tuple[Address, int]],
+        classes: Sequence[tuple[str, int]],
+    ) -> None:
+        """`uses`: which record names which body. `classes`: (class of redaction, index), for searching."""
+
     def take(self, taken: Sequence[Taken]) -> None:
         """Delete these blobs (content, salt and twin) and remember why."""
 
@@ -130,6 +140,9 @@ class Store(Protocol):
     def row(self, which: int | str) -> Row | None: ...
     def rows(self, wanted: Filter, *, descending: bool = False) -> Iterator[Row]:
         """In index order, read in pages: memory stays small however long the log is."""
+
+    def classes(self) -> Iterator[tuple[str, int]]:
+        """(class of redaction, index) of every record that counts one, in this order."""
 
     def hashes(self, indexes: Sequence[int]) -> dict[int, bytes]: ...
     def open_requests(self) -> list[Row]:

@@ -9,9 +9,11 @@ already covers that record.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 
 from assistant.errors import LogInconsistent
 from assistant.promptlog.checkpoint import (
@@ -34,6 +36,7 @@ from assistant.promptlog.record import (
     Stamp,
     format_time,
     parse_leaf,
+    redactions_in,
 )
 from assistant.promptlog.store import Filter, Row, Store
 
@@ -119,6 +122,7 @@ class _Walk:
     notes: list[str] = field(default_factory=list)
     cold: int = 0
     last_time: datetime | None = None
+    classes: dict[str, array[int]] = field(default_factory=dict)
 
     def doubt(self, kind: str, text: str, index: int | None = None) -> None:
         self.doubt_count += 1
@@ -133,6 +137,7 @@ def verify_log(view: View, *, outside: Sequence[str] = (), bodies: bool = True) 
     sizes = {size for note in (*signed, *outside) if (size := _claimed_size(note)) is not None}
     walk.roots = {0: walk.frontier.root()}
     _walk_records(view, walk, sizes)
+    _check_classes(view, walk)
     trusted = _trusted(view, walk, (*outside, *signed))
     _hold_all(view, walk, signed, trusted, "a checkpoint of our own")
     best = _hold_all(view, walk, outside, trusted, "a checkpoint held elsewhere")
@@ -213,6 +218,9 @@ def _gather(walk: _Walk, record: Record) -> None:
         walk.bodies.setdefault(ref.address, record.index)
     if record.identity is not None:
         walk.bodies.setdefault(record.identity, record.index)
+    for name, count in redactions_in(record.facts).items():
+        if count:
+            walk.classes.setdefault(name, array("Q")).append(record.index)
     vkey = record.facts.get("vkey")
     if record.event is Event.KEY_ROTATE and isinstance(vkey, str):
         walk.rotations.append((record.index, vkey))
@@ -222,6 +230,18 @@ def _gather(walk: _Walk, record: Record) -> None:
         walk.requests[record.id] = record.index
     if record.event in CLOSES_REQUEST and "request" in record.facts:
         walk.requests.pop(str(record.facts["request"]), None)
+
+
+def _check_classes(view: View, walk: _Walk) -> None:
+    """What records are found by their class of redaction is what their leaves say (cold leaves cannot be asked)."""
+    said = ((name, index) for name in sorted(walk.classes) for index in walk.classes[name])
+    if walk.cold:
+        return
+    for told, found in zip_longest(said, view.store.classes()):
+        if told != found:
+            index = min(pair for pair in (told, found) if pair)[1]
+            walk.doubt("columns", f"record {index} is not found by the classes of redaction that it counts", index)
+            return
 
 
 def columns_of(record: Record) -> Columns:

@@ -16,7 +16,7 @@ from typing import TypeVar
 from assistant.errors import LogInconsistent, LogUnavailable, PayopsError
 from assistant.promptlog.bodies import Blob
 from assistant.promptlog.merkle import HASH_SIZE, Frontier, finishing_leaf, leaf_hash, peak_places
-from assistant.promptlog.record import Address, Entry, Receipt, RecordId, issue_receipt
+from assistant.promptlog.record import Address, Entry, Receipt, RecordId, issue_receipt, redactions_in
 from assistant.promptlog.store import Row, Store, StoreBusy, StoreFault, Transaction
 from assistant.promptlog.verify import Columns
 
@@ -62,6 +62,7 @@ class _Batch:
     rows: list[Row] = field(default_factory=list)
     blobs: list[Blob] = field(default_factory=list)
     uses: list[tuple[Address, int]] = field(default_factory=list)
+    classes: list[tuple[str, int]] = field(default_factory=list)
     placed: list[tuple[Pending, Row]] = field(default_factory=list)
 
 
@@ -188,7 +189,7 @@ class Writer:
             for pending in appends:
                 _place(pending, frontier, batch)
             if batch.rows:
-                tx.insert(batch.rows, batch.blobs, batch.uses)
+                tx.insert(batch.rows, batch.blobs, batch.uses, batch.classes)
         self.frontier = frontier
         if batch.rows:
             self._last_hashes = batch.rows[-1].hashes
@@ -234,6 +235,8 @@ def _place(pending: Pending, frontier: Frontier, batch: _Batch) -> None:
     batch.rows.append(row)
     batch.known[pending.id] = row
     batch.uses.extend((address, row.index) for address in dict.fromkeys(addresses.values()))
+    counted = redactions_in(pending.entry.facts)
+    batch.classes.extend((name, row.index) for name, count in counted.items() if count)
     batch.placed.append((pending, row))
 
 

@@ -20,7 +20,7 @@ from assistant.promptlog.record import Address, Event, Gone, GoneReason, RecordI
 from assistant.promptlog.sqlite import SqliteStore
 from assistant.promptlog.store import Filter, Store, Taken, Transaction
 from tests.fakes.promptlog import ORIGIN, fresh_keys, look_at_nothing
-from tests.promptlog.conftest import entry
+from tests.promptlog.conftest import Server, entry
 
 Open = Callable[..., Log]
 
@@ -128,7 +128,7 @@ def test_search_filters_on_every_column(log: Log) -> None:
     log.append(
         entry(2, event=Event.LLM_RESPONSE, outcome="failed", incident="a", facts={"request": request.id, "model": "m"})
     )
-    log.append(entry(3, incident="b", correlation="c"))
+    log.append(entry(3, incident="b", correlation="c", facts={"redactions": {"PAN": 2, "EMAIL": 0}}))
     times = [row.time for row in log.store.rows(Filter())]
     expected = {
         Filter(incident="a"): [0, 1],
@@ -138,6 +138,12 @@ def test_search_filters_on_every_column(log: Log) -> None:
         Filter(about=request.id): [1],
         Filter(correlation="c"): [2],
         Filter(actor="nobody"): [],
+        Filter(redacted="PAN"): [2],
+        Filter(redacted="EMAIL"): [],
+        Filter(redacted="PAN", incident="a"): [],
+        Filter(events=("llm.request", "source.query"), actor="serve", since=times[1]): [2],
+        Filter(outcome="ok", until=times[1]): [0],
+        Filter(since="9"): [],
         Filter(since=times[1]): [1, 2],
         Filter(until=times[1]): [0],
         Filter(start=1, stop=2): [1],
@@ -145,6 +151,31 @@ def test_search_filters_on_every_column(log: Log) -> None:
     for wanted, indexes in expected.items():
         assert [r.index for r in log.search(wanted)] == indexes, wanted
         assert [r.index for r in log.search(wanted, newest_first=True)] == indexes[::-1], wanted
+
+
+def test_tables_of_the_first_schema_are_brought_up_on_a_server(postgres: Server) -> None:
+    from assistant.promptlog.postgres import PostgresStore
+
+    schema = "log_" + secrets.token_hex(6)
+    keys = fresh_keys()
+
+    def opened() -> Log:
+        return Log(PostgresStore(postgres.url, schema=schema), keys=keys, last_look=look_at_nothing, origin=ORIGIN)
+
+    log = opened()
+    log.append_all(entry(n, facts={"redactions": {"PAN": n % 2}}) for n in range(8))
+    with log.store.reading() as cursor:
+        for change in (
+            "DROP TABLE redacted",
+            "DROP INDEX entry_time",
+            "CREATE INDEX entry_time ON entry (time)",
+            "UPDATE meta SET value = '1'",
+        ):
+            cursor.all(change)
+    log.close()
+    log = opened()
+    assert [r.index for r in log.search(Filter(redacted="PAN"))] == [1, 3, 5, 7] and log.verify().ok
+    log.close()
 
 
 def test_pages_join_without_gap(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,51 @@
+"""From the tables of an older release to those of this one, in the transaction that the store opened. Leaves, hashes
+and bodies are never touched: what was proved stays proved.
+
+2: classes of redaction are found by an index, and every index ends in `idx` so that a page needs no sort.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from assistant.promptlog.record import redactions_in
+
+_ROWS = 5_000
+OUTGROWN = ("entry_time", "entry_incident", "entry_about", "entry_request")
+"""Indexes of schema 1 that are made anew under the same name, or not at all."""
+
+
+class Cursor(Protocol):
+    def all(self, sql: str, values: Any = ()) -> list[tuple[Any, ...]]: ...
+    def many(self, sql: str, values: Any) -> None: ...
+
+
+def forget_indexes(cursor: Cursor) -> None:
+    for name in OUTGROWN:
+        cursor.all(f"DROP INDEX IF EXISTS {name}")
+
+
+def fill_classes(cursor: Cursor) -> None:
+    """The classes of every leaf at hand. Those in cold segments are not found by class any more."""
+    for page in _leaves(cursor):
+        pairs = [(name, idx) for idx, leaf in page for name, count in _counted(leaf).items() if count]
+        cursor.many("INSERT INTO redacted (class, idx) VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
+
+
+def _leaves(cursor: Cursor) -> Iterator[list[tuple[int, bytes]]]:
+    last = -1
+    sql = f"SELECT idx, leaf FROM entry WHERE idx > ? AND leaf IS NOT NULL ORDER BY idx LIMIT {_ROWS}"
+    while page := cursor.all(sql, (last,)):
+        yield [(int(idx), bytes(leaf)) for idx, leaf in page]
+        last = page[-1][0]
+
+
+def _counted(leaf: bytes) -> dict[str, int]:
+    """A leaf that cannot be read has none: `payops log verify` is what says so."""
+    try:
+        facts = json.loads(leaf).get("facts", {})
+        return redactions_in(facts) if isinstance(facts, dict) else {}
+    except (ValueError, AttributeError):
+        return {}
