@@ -64,7 +64,7 @@ class Live:
         self._warnings: tuple[str, ...] = ()
         self._stop = threading.Event()
         self._guard = threading.Lock()
-        self._servers = Servers(settings)
+        self.servers = Servers(settings)
         # Before the prompt log is opened: a second process must not write "log.open" into the first one's log.
         self._held = None if database_url(settings) else hold(settings.state)
         self.house = self._built()
@@ -194,7 +194,7 @@ class Live:
         from assistant.house import Sources
 
         def sources(redactor: Redactor) -> Sources:
-            mine = self._servers.incident(redactor)
+            mine = self.servers.incident(redactor)
             parts = mine.parts(now=Instant(time.time()))
             return Sources(parts.alerts, parts.metrics, parts.logs, parts.changes, notices=mine.notices)
 
@@ -235,9 +235,11 @@ class Live:
             raise
 
     def _tasks(self) -> tuple[Task, ...]:
+        from assistant.upkeep import Upkeep
         from assistant.workflow.loops import Task
 
         return (
+            *Upkeep(self).tasks(),
             Task("promptlog-renewal", 5.0, self.renew),
             Task("denied-webhooks", 60.0, self._record_denied),
             Task("runbooks", 60.0, self._refresh_runbooks, first_s=60.0),

@@ -79,6 +79,15 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertmanagerEndpoint(Endpoint):
+    """`poll_s`: seconds between two looks for alerts that no webhook brought (0: never); `receiver`: only alerts that
+    are routed to this receiver count ("" all of them)."""
+
+    poll_s: float = 60.0
+    receiver: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LokiEndpoint(Endpoint):
     """`labels` overrides the guessed mapping of roles (service, level) to stream labels."""
 
@@ -279,7 +288,7 @@ class Settings:
     """Everything. `file` is where it was read from; `state` the directory under which all state is kept."""
 
     prometheus: Endpoint = field(default_factory=Endpoint)
-    alertmanager: Endpoint = field(default_factory=Endpoint)
+    alertmanager: AlertmanagerEndpoint = field(default_factory=AlertmanagerEndpoint)
     loki: LokiEndpoint = field(default_factory=LokiEndpoint)
     changes: Changes = field(default_factory=Changes)
     payments: Payments = field(default_factory=Payments)

@@ -1,7 +1,8 @@
 """Alertmanager: what is firing, and what is silenced or inhibited. We are an extra receiver, never in the paging path.
 
 The webhook alone suffices: `parse_webhook` reads one POST (payload version "4",
-https://prometheus.io/docs/alerting/latest/configuration/#webhook_config). Where the API is reachable it is polled too.
+https://prometheus.io/docs/alerting/latest/configuration/#webhook_config). Where the API is reachable the leader polls
+it too (`assistant.workflow.poll`), because webhooks get lost.
 """
 
 from __future__ import annotations
@@ -82,6 +83,21 @@ class Alertmanager:
     def alerts(self, *, now: float) -> tuple[Alert, ...]:
         """All alerts, silenced and inhibited ones marked. Raises SourceError."""
         return alerts_of(self._get("/api/v2/alerts"), self._door, now=now)
+
+    def standing(self, *, now: float, receiver: str = "") -> tuple[tuple[Alert, ...], frozenset[str]]:
+        """What a webhook of this receiver ("" any) should have brought by now (firing, neither silenced nor inhibited),
+        and the fingerprints of everything that is listed. Raises SourceError."""
+        items = self._get("/api/v2/alerts")
+        listed = alerts_of(items, self._door, now=now)
+        ours = tuple(
+            alert
+            for alert, item in zip(listed, items, strict=True)
+            if alert.status == "firing"
+            and not alert.silenced
+            and not alert.inhibited
+            and (not receiver or receiver in _receivers(item))
+        )
+        return ours, frozenset(a.fingerprint for a in listed if a.status == "firing")
 
     def silences(self) -> tuple[Silence, ...]:
         """Active and pending silences. Raises SourceError."""
@@ -175,6 +191,13 @@ def _status(item: Mapping[str, Any], where: str) -> Status:
     if status == "resolved":
         return "resolved"
     raise SourceMalformed(SOURCE, f"{where}: status is neither firing nor resolved")
+
+
+def _receivers(item: Mapping[str, Any]) -> frozenset[str]:
+    """The names of the receivers that an alert of the API is routed to."""
+    found = item.get("receivers")
+    named = found if isinstance(found, list) else []
+    return frozenset(str(r.get("name", "")) for r in named if isinstance(r, Mapping))
 
 
 def _silence(item: Any, door: Door) -> Silence:

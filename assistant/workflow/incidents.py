@@ -163,6 +163,12 @@ class IncidentBook:
         with self._db.write(lock="place") as c:
             self._keep(c, replace(self._sure(c, incident), muted=muted))
 
+    def firing(self) -> dict[str, Alert]:
+        """Every alert that is held as firing, by fingerprint."""
+        with self._db.read() as c:
+            rows = c.execute(sa.select(alerts.c.body).where(alerts.c.status == "firing")).scalars().all()
+        return {a.fingerprint: a for a in map(self._alert, rows)}
+
     def summary(self) -> Summary:
         with self._db.read() as c:
             live = sa.and_(incidents.c.resolved_at.is_(None), incidents.c.merged_into.is_(None))

@@ -34,6 +34,7 @@ from assistant.workflow.investigator import Investigator
 from assistant.workflow.loops import Courier, Loop, Task
 from assistant.workflow.outbox import TABLES as OUTBOX_TABLES
 from assistant.workflow.outbox import Carrier, Outbox
+from assistant.workflow.poll import TABLES as POLL_TABLES
 from assistant.workflow.replicas import TABLES as REPLICA_TABLES
 from assistant.workflow.replicas import Probe, Replicas, Roll, new_executor_id, no_probe
 from assistant.workflow.round import Parts, Work
@@ -43,7 +44,16 @@ from assistant.workflow.switch import TABLES as SWITCH_TABLES
 from assistant.workflow.switch import Switch
 from redaction import FinalScanner
 
-ALL_TABLES = (NOTE_TABLES, INCIDENT_TABLES, ROUND_TABLES, REPLICA_TABLES, OUTBOX_TABLES, SWITCH_TABLES, CLAIM_TABLES)
+ALL_TABLES = (
+    NOTE_TABLES,
+    INCIDENT_TABLES,
+    ROUND_TABLES,
+    REPLICA_TABLES,
+    OUTBOX_TABLES,
+    SWITCH_TABLES,
+    CLAIM_TABLES,
+    POLL_TABLES,
+)
 
 _LOG = logging.getLogger("payops.workflow")
 
@@ -79,6 +89,7 @@ class Service:
     def __init__(self, wiring: Wiring) -> None:
         w = self._w = wiring
         self.me = new_executor_id()
+        self.database = w.database
         self._stopping = threading.Event()
         self._lock: IO[str] | None = None
         self._started = False
@@ -161,6 +172,11 @@ class Service:
                 facts={"decision": what, **facts},
             )
         )
+
+    def leads(self) -> bool:
+        """Whether this replica does what only one should. During a change two may for a heartbeat, so such work must
+        bear being done twice."""
+        return self._roll is not None and self._roll.leader == self.me
 
     def use(self, promptlog: PromptLog) -> None:
         """Write into this prompt log from now on."""

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from assistant.errors import AlertError, SourceMalformed
+from assistant.settings import Endpoint
 from assistant.sources.alert_json import active_of, alerts_of, fingerprint, rules_of, with_active_at
-from assistant.sources.alertmanager import MAX_BODY, parse_alerts, parse_webhook
+from assistant.sources.alertmanager import MAX_BODY, Alertmanager, parse_alerts, parse_webhook
 from assistant.sources.door import Door
 from redaction import Redactor
+from tests.sources.http_server import as_json, serving
 from tests.sources.worlds import PAN
 
 RECORDED = Path(__file__).parent / "recorded" / "prometheus"
@@ -117,3 +119,19 @@ def test_labels_without_number_or_end_are_refused() -> None:
     many = [{"labels": {f"l{i}": "x" for i in range(1000)}, "startsAt": "2026-11-23T15:14:31Z"}]
     with pytest.raises(SourceMalformed):
         alerts_of(many, door(), now=NOW)
+
+
+def test_what_a_webhook_of_a_receiver_should_have_brought() -> None:
+    (listed,) = document("am_v2_alerts.json")
+    routed = {**listed, "receivers": [{"name": "payops"}], "endsAt": "2036-01-01T00:00:00Z"}
+    del routed["fingerprint"]
+    elsewhere = {**routed, "labels": {"alertname": "Other"}, "receivers": [{"name": "pager"}]}
+    silenced = {**routed, "labels": {"alertname": "Quiet"}, "status": {"silencedBy": ["s"], "inhibitedBy": []}}
+    over = {**routed, "labels": {"alertname": "Over"}, "endsAt": "2020-01-01T00:00:00Z"}
+    with serving(lambda asked: as_json([routed, elsewhere, silenced, over])) as server:
+        source = Alertmanager.from_settings(Endpoint(url=server.url), redactor=Redactor.default())
+        ours, known = source.standing(now=NOW, receiver="payops")
+        everything, _ = source.standing(now=NOW)
+    assert [a.name for a in ours] == [listed["labels"]["alertname"]]
+    assert len(known) == 3
+    assert [a.name for a in everything] == [listed["labels"]["alertname"], "Other"]
