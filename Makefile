@@ -61,6 +61,7 @@ $(VENV)/.embedder: requirements-embedder.txt | $(VENV)/bin/uv
 lock: $(VENV)/bin/uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --universal --no-emit-index-url --no-header --no-annotate -q -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml -c requirements-dev.lock --generate-hashes --universal --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
+	echo 'hatchling>=1.27' | $(BIN)/uv pip compile - -c requirements-dev.lock --generate-hashes --universal --no-emit-index-url --no-header --no-annotate -q -o requirements-build.lock
 
 clean:
 	rm -rf $(VENV) .state .pytest_cache .mypy_cache .ruff_cache
