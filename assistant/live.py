@@ -52,12 +52,14 @@ class Live:
         from assistant.sources.live import Servers
         from assistant.telemetry.logs import configure
         from assistant.telemetry.metrics import new_metrics
+        from assistant.web.access.open import open_access
         from assistant.workflow.service import hold
         from redaction import FinalScanner
 
         quiet_telemetry()
         self.settings = settings
         self._token = webhook_token(settings)
+        self.access = open_access(settings, log=lambda: self.house.promptlog)
         self._log_handler = configure(scanner=FinalScanner())
         self.metrics = new_metrics()
         self._guests = tuple(guests)
@@ -87,6 +89,7 @@ class Live:
         self.metrics.readings["promptlog"] = self._log_readings
         self.webhook_listener.start()
         self.console_listener.start()
+        self.access.opened(self.console_listener.url)
         for guest in self._guests:
             guest.start(self)
         _LOG.info(
@@ -242,6 +245,7 @@ class Live:
             *Upkeep(self).tasks(),
             Task("promptlog-renewal", 5.0, self.renew),
             Task("denied-webhooks", 60.0, self._record_denied),
+            Task("denied-people", 60.0, self.access.records.flush),
             Task("runbooks", 60.0, self._refresh_runbooks, first_s=60.0),
             *(task for g in self._guests for task in g.tasks(self)),
         )
@@ -271,11 +275,11 @@ class Live:
             metrics=self.metrics,
             extra_routes=[route for g in self._guests for route in g.webhook_routes(self)],
         )
-        routes = [route for g in self._guests for route in g.console_routes(self)]
+        routes = [*self.access.routes(), *(route for g in self._guests for route in g.console_routes(self))]
         people = console_app(self, routes, health=self.health, alive=self.alive, ready=self.service.ready)
         return (
             Listener(machines, host=web.webhook_host, port=web.webhook_port, name="webhook"),
-            Listener(people, host=web.console_host, port=web.console_port, name="console"),
+            Listener(self.access.around(people), host=web.console_host, port=web.console_port, name="console"),
         )
 
     def _published(self, house: House) -> Publisher:

@@ -22,10 +22,10 @@ from starlette.responses import JSONResponse, Response
 from assistant.core.alert import Alert
 from assistant.errors import AlertError, SourceError, WorkflowError
 from assistant.telemetry.metrics import Metrics
+from assistant.web.body import Refused, read_body
 from redaction import RedactionError
 
 _LOG = logging.getLogger("payops.web")
-_READ_S = 15.0
 _AT_ONCE = 4
 _WAITING = 64
 
@@ -40,14 +40,6 @@ class Receiver(Protocol):
     """Keeps alerts durably; returns the ids of their incidents. Raises WorkflowError."""
 
     def __call__(self, alerts: Sequence[Alert], /) -> Sequence[str]: ...
-
-
-class Refused(Exception):
-    """A request that ends here, with its status and a sentence of ours."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status, self.reason = status, reason
 
 
 @dataclass(slots=True)
@@ -67,7 +59,9 @@ class Webhook:
     async def __call__(self, request: Request) -> Response:
         try:
             self._let_in(request)
-            body = await self._body(request)
+            body = await read_body(
+                request, max_bytes=self.max_bytes, hint="; see max_alerts of Alertmanager's webhook_configs"
+            )
             alerts, incidents = await self._kept(body)
         except Refused as refused:
             return self._refusal(refused)
@@ -84,23 +78,6 @@ class Webhook:
             raise Refused(503, "stopping")
         if request.headers.get("content-encoding", "identity") != "identity":
             raise Refused(415, "post it uncompressed")
-
-    async def _body(self, request: Request) -> bytes:
-        stated = request.headers.get("content-length", "0")
-        if not stated.isdecimal() or int(stated) > self.max_bytes:
-            raise Refused(413, f"at most {self.max_bytes} bytes; see max_alerts of Alertmanager's webhook_configs")
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(_READ_S):
-                async for part in request.stream():
-                    size += len(part)
-                    if size > self.max_bytes:
-                        raise Refused(413, f"at most {self.max_bytes} bytes")
-                    parts.append(part)
-        except TimeoutError:
-            raise Refused(408, f"the body took longer than {_READ_S:.0f} s") from None
-        return b"".join(parts)
 
     async def _kept(self, body: bytes) -> tuple[int, list[str]]:
         if self._waiting >= _WAITING:
