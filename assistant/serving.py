@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from assistant.core.note import Note
 from assistant.errors import SettingsError
-from assistant.settings import Secret, Settings
+from assistant.settings import Settings
 
 if TYPE_CHECKING:
     from assistant.workflow.outbox import Carrier
@@ -39,7 +39,7 @@ def as_text(note: Note) -> str:
 
 
 def database_url(settings: Settings) -> str:
-    return settings.workflow.url or Secret(env=settings.workflow.url_env).read()
+    return settings.workflow.database()
 
 
 def webhook_token(settings: Settings) -> str:

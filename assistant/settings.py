@@ -225,9 +225,12 @@ class RedactionSettings:
 @dataclass(frozen=True, slots=True)
 class Log:
     """The prompt log. `url` empty means SQLite under the state directory; `checkpoints` are places the bot cannot
-    rewrite: a directory, `https://…` (PUT), `syslog://host:port`, `webhook+https://…`."""
+    rewrite: a directory, `https://…` (PUT), `syslog://host:port`, `webhook+https://…`. A URL with a password is a
+    secret: name the place where it is kept."""
 
     url: str = ""
+    url_env: str = ""
+    url_file: str = ""
     origin: str = "payops.example/promptlog"
     signing_key_file: str = ""
     signing_key_command: str = ""
@@ -238,6 +241,10 @@ class Log:
     checkpoint_every_s: float = 60.0
     hot_months: int = 3
     retain_months: int = 12
+
+    def database(self) -> str:
+        """The `postgresql://` URL, or "" for SQLite. SettingsError where its secret is not there."""
+        return self.url or Secret(self.url_env, self.url_file).read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +281,7 @@ class Workflow:
 
     url: str = ""
     url_env: str = ""
+    url_file: str = ""
     concurrency: int = 8
     heartbeat_s: float = 5.0
     takeover_s: float = 20.0
@@ -281,6 +289,10 @@ class Workflow:
     lead_s: float = 600.0
     baseline_s: float = 3600.0
     deadline_s: float = 60.0
+
+    def database(self) -> str:
+        """The `postgresql://` URL, or "" for SQLite. SettingsError where its secret is not there."""
+        return self.url or Secret(self.url_env, self.url_file).read()
 
 
 @dataclass(frozen=True, slots=True)

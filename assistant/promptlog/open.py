@@ -144,7 +144,7 @@ def open_configured(
     """The log of these settings. A log that exists never gets new default keys: a missing one is named instead."""
     log = settings.log
     return open_log(
-        log.url or settings.state,
+        log.database() or settings.state,
         keys=configured_keys(settings),
         last_look=last_look,
         origin=log.origin,
@@ -170,13 +170,13 @@ def configured_keys(settings: LogSettings) -> Keys:
         state=settings.state,
         signing=key_place(log.signing_key_file, log.signing_key_command),
         body=key_place(log.body_key_file, log.body_key_command),
-        create=bool(log.url) or not log_exists(settings),
+        create=bool(log.database()) or not log_exists(settings),
     )
 
 
 def log_exists(settings: LogSettings) -> bool:
     """Whether there is a log to read (of a server we cannot say without opening it)."""
-    return bool(settings.log.url) or (settings.state / FILE).exists()
+    return bool(settings.log.database()) or (settings.state / FILE).exists()
 
 
 def key_place(file: str, command: str) -> str:

@@ -63,3 +63,15 @@ def test_a_secret_shows_its_place_only(tmp_path: Path, monkeypatch: pytest.Monke
         Secret(env="PAYOPS_GONE").read()
     with pytest.raises(SettingsError, match="secret file"):
         Secret(file=str(tmp_path / "no")).read()
+
+
+def test_a_database_url_with_a_password_is_read_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://payops:s3cret@db/payops\n")
+    config = tmp_path / "payops.toml"
+    config.write_text(f'[log]\nurl_file = "{tmp_path}/url"\n[workflow]\nurl_file = "{tmp_path}/url"\n')
+    settings = load_settings(config)
+    assert settings.log.database() == settings.workflow.database() == "postgresql://payops:s3cret@db/payops"
+    assert "s3cret" not in repr(settings)
+    (tmp_path / "url").unlink()
+    with pytest.raises(SettingsError, match="secret file"):
+        settings.log.database()
