@@ -97,9 +97,7 @@ def run(
     from evals.lab.live import run as play_it
 
     with one_line():
-        kinds = _kinds(kind, fault)
-        if len(kinds) != 1:
-            raise UsageError("one kind at a time is played live", mend="name one of `payops lab list`")
+        one = _one(kind, fault)
         if token_file is not None and not token_file.is_file():
             raise UsageError(f"{token_file} is no file", mend="give the file that holds the webhook's token")
         play = Play(
@@ -107,9 +105,44 @@ def run(
             assistant=not webhook, state=state,
         )  # fmt: skip
         with tempfile.TemporaryDirectory(prefix="payops-lab-") as home:
-            fired = play_it(kinds[0], play, Path(home), lambda text: print(text, flush=True))
+            fired = play_it(one, play, Path(home), lambda text: print(text, flush=True))
     if not fired:
         raise typer.Exit(1)
+
+
+@app.command()
+def feed(
+    out: Annotated[Path, typer.Option("--out", help="folder that gets rules.json and history.om for a Prometheus")],
+    kind: KindName = None,
+    fault: Fault = None,
+    seed: Seed = 1,
+    host: Annotated[
+        str, typer.Option("--host", help="address that /metrics and /changes.json are served on")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one")] = 9100,
+    loki: Annotated[str, typer.Option("--loki", help="base URL of a Loki that gets the log lines")] = "",
+    minutes: Annotated[float, typer.Option("--minutes", min=1, max=120, help="how long after the onset")] = 15.0,
+    lead: Annotated[float, typer.Option("--lead", min=20, max=1800, help="seconds until the onset")] = 120.0,
+    naming: Annotated[str, typer.Option("--naming", help="how metrics and labels are called")] = "plain",
+    repeat: Annotated[bool, typer.Option("--repeat", help="play it again and again, until stopped")] = False,
+) -> None:
+    """Be the payments shop for servers of your own: an exporter, change events and log lines; starts no server."""
+    from evals.lab.feed import feed as feed_it
+    from evals.lab.live import Play
+
+    with one_line():
+        play = Play(seed=seed, lead=lead, minutes=minutes, loki=loki, naming=naming)
+        where = (host, port)
+        feed_it(_one(kind, fault), play, out, lambda text: print(text, flush=True), listen=where, repeat=repeat)
+
+
+def _one(kind: str | None, fault: Path | None) -> Kind:
+    from assistant.errors import UsageError
+
+    kinds = _kinds(kind, fault)
+    if len(kinds) != 1:
+        raise UsageError("one kind at a time is played live", mend="name one of `payops lab list`")
+    return kinds[0]
 
 
 def _kinds(kind: str | None, fault: Path | None) -> list[Kind]:

@@ -98,8 +98,8 @@ def changes(d: make.Draft, at: float) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def exporter(d: make.Draft) -> Iterator[str]:
-    """Serve /metrics and /changes.json on loopback."""
+def exporter(draft: Callable[[], make.Draft], host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve /metrics and /changes.json of what `draft` gives at that moment; port 0 is a free one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -107,7 +107,7 @@ def exporter(d: make.Draft) -> Iterator[str]:
                 self.send_error(404)
                 return
             now = time.time()
-            metrics = self.path == "/metrics"
+            metrics, d = self.path == "/metrics", draft()
             body = (page(d, now) if metrics else dumps(changes(d, now))).encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/plain; version=0.0.4" if metrics else "application/json")
@@ -118,11 +118,11 @@ def exporter(d: make.Draft) -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:
             """Scrapes are not news."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, port), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"127.0.0.1:{server.server_address[1]}"
+        yield f"{host}:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()
@@ -137,7 +137,7 @@ def stage(kind: Kind, play: Play, home: Path) -> Iterator[Stage]:
     d = rehearse(kind, play, time.time())
     write_lines(home / "history.om", history(d, time.time()))
     groups = tuple(boards.rule_groups(d.shop))
-    with exporter(d) as target:
+    with exporter(lambda: d) as target:
         config = servers.PrometheusConfig(rule_groups=groups, targets=(target,))
         with servers.pair(
             home, config, history=home / "history.om", webhook=play.webhook, token_file=play.token_file
