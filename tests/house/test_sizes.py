@@ -6,7 +6,6 @@ from tests.house.test_imports import ROOT, modules
 
 LIMIT = 400
 REASONS: dict[str, str] = {
-    "redaction/scanner.py": "one independent reader in one file, so that it can be judged whole",
     "assistant/settings.py": "the whole configuration in one place: a table a room, and the reader below them",
 }
 
