@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "backtest": ("assistant.commands.evaluate", "backtest", "replay past alerts of your own"),
     "world": ("assistant.commands.world", "app", "keep an incident as a redacted world"),
     "access": ("assistant.commands.access", "app", "who has which role since when"),
+    "backup": ("assistant.commands.backup", "app", "the state kept elsewhere, and back"),
     "purge": ("assistant.commands.purge", "purge", "remove a leaked value from every store"),
 }
 
