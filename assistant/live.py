@@ -59,9 +59,9 @@ class Live:
         quiet_telemetry()
         self.settings = settings
         self._token = webhook_token(settings)
-        self.access = open_access(settings, log=lambda: self.house.promptlog)
         self._log_handler = configure(scanner=FinalScanner())
         self.metrics = new_metrics()
+        self.access = open_access(settings, log=lambda: self.house.promptlog, metrics=self.metrics)
         self._guests = tuple(guests)
         self._warnings: tuple[str, ...] = ()
         self._stop = threading.Event()
@@ -88,6 +88,7 @@ class Live:
         self._chores.start()
         self.metrics.readings["promptlog"] = self._log_readings
         self.webhook_listener.start()
+        self.access.prepare()
         self.console_listener.start()
         self.access.opened(self.console_listener.url)
         for guest in self._guests:
@@ -245,7 +246,7 @@ class Live:
             *Upkeep(self).tasks(),
             Task("promptlog-renewal", 5.0, self.renew),
             Task("denied-webhooks", 60.0, self._record_denied),
-            Task("denied-people", 60.0, self.access.records.flush),
+            Task("people", 60.0, self.access.minutely),
             Task("runbooks", 60.0, self._refresh_runbooks, first_s=60.0),
             *(task for g in self._guests for task in g.tasks(self)),
         )

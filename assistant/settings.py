@@ -249,7 +249,10 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """Two listeners: the webhook and the console. `url` is how people reach the console."""
+    """Two listeners: the webhook and the console. `url` is how people reach the console. `login` is "none" (loopback
+    only), "oidc" or "proxy"; `roles` maps responder, commander and auditor to the groups that give them. `oidc_hosts`
+    are hosts beside the issuer's own at which its endpoints may be. A session ends after `session_idle_s` without use
+    (PCI DSS 8.2.8: 15 minutes) and `session_max_s` in any case. `proxy_addresses` are addresses or networks."""
 
     url: str = ""
     console_host: str = "127.0.0.1"
@@ -264,15 +267,27 @@ class Web:
     oidc_client_id: str = ""
     oidc_client_secret_env: str = ""
     oidc_client_secret_file: str = ""
+    oidc_groups_claim: str = "groups"
+    oidc_scopes: tuple[str, ...] = ("openid", "profile", "email")
+    oidc_hosts: tuple[str, ...] = ()
+    oidc_ca_file: str = ""
     proxy_user_header: str = ""
     proxy_groups_header: str = ""
     proxy_addresses: tuple[str, ...] = ()
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     session_key_env: str = ""
     session_key_file: str = ""
+    session_idle_s: float = 900.0
+    session_max_s: float = 28_800.0
 
     def webhook_token(self) -> Secret:
         return Secret(self.webhook_token_env, self.webhook_token_file)
+
+    def oidc_client_secret(self) -> Secret:
+        return Secret(self.oidc_client_secret_env, self.oidc_client_secret_file)
+
+    def session_key(self) -> Secret:
+        return Secret(self.session_key_env, self.session_key_file)
 
 
 @dataclass(frozen=True, slots=True)

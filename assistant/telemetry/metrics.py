@@ -36,6 +36,7 @@ class Metrics:
     struck: Any
     redactions: Any
     retrieval: Any
+    denied: Any
     readings: dict[str, Reading] = field(default_factory=dict)
 
     def render(self) -> tuple[bytes, str]:
@@ -74,6 +75,7 @@ def new_metrics() -> Metrics:
         verdicts=counter("verdicts", "Notes by the verdict of their leading hypothesis.", "verdict"),
         struck=counter("claims_struck", "Claims that the checker took out of drafts."),
         redactions=counter("redactions", "Values removed on the way in, by class.", "klass"),
+        denied=counter("auth_denied", "Requests of people that were refused, by why (words of ours).", "why"),
         retrieval=Histogram(
             "payops_retrieval_score",
             "Score of the best runbook of a note; 0 where none fits.",

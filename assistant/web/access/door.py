@@ -56,13 +56,16 @@ class Login(Protocol):
 @dataclass(slots=True)
 class Access:
     """`url` is `[web] url`, "" on loopback. `address` tells who is on the other end (behind trusted proxies too).
-    `opened` is told the listener's url when it listens."""
+    `prepare` makes what the login keeps, before anybody is let in; `opened` is told the listener's url when it listens;
+    `tidy` is for once a minute, like `records.flush`."""
 
     login: Login
     records: Records
     url: str = ""
     address: Callable[[Request], str] = lambda request: request.client.host if request.client else ""
+    prepare: Callable[[], None] = lambda: None
     opened: Callable[[str], None] = lambda url: None
+    tidy: Callable[[], None] = lambda: None
     by_address: Buckets = field(default_factory=lambda: Buckets(rate=10, burst=120))
     by_person: Buckets = field(default_factory=lambda: Buckets(rate=20, burst=120))
     begin_s: float = BEGIN_S
@@ -75,6 +78,11 @@ class Access:
     def routes(self) -> list[BaseRoute]:
         """The login's own pages, for the application."""
         return list(self.login.routes(self))
+
+    def minutely(self) -> None:
+        """What was counted becomes records, what is over is forgotten. Raises WorkflowError."""
+        self.records.flush()
+        self.tidy()
 
     def denied(self, person: Person, why: str, *, resource: str) -> None:
         """Count and record a refusal; see `Records`. `resource` is a word of ours, never a path as it was given."""

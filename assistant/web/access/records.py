@@ -33,7 +33,7 @@ class Records:
     _counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def login(self, person: Person, *, how: str) -> None:
+    def login(self, person: Person, *, how: str, ok: bool = True) -> None:
         """`auth.login`, and `role.change` where the roles are not those of the last time. Raises PromptLogError."""
         roles: list[str] = sorted(person.roles)
         log = self.log()
@@ -42,12 +42,13 @@ class Records:
                 event=Event.AUTH_LOGIN,
                 identity=person.id,
                 origin="web",
+                outcome=Outcome.OK if ok else Outcome.DENIED,
                 resource="console",
                 facts={"how": how, "roles": tuple(roles)},
             )
         )
         before = last_roles(log, person.id)
-        if before != person.roles:
+        if (before or frozenset()) != person.roles:
             log.append(
                 Entry(
                     event=Event.ROLE_CHANGE,
