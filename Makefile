@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV_VERSION := 0.13.9
 
-.PHONY: demo test test-all lint types check bench embedder doubles lock clean
+.PHONY: demo test test-all lint types check bench embedder doubles stack lock clean
 
 demo: $(VENV)/.run
 	@$(BIN)/payops demo
@@ -31,6 +31,11 @@ embedder: $(VENV)/.embedder
 # The npm doubles of the tests (a model, Slack), with Node from PyPI; tests install them on demand too.
 doubles: $(VENV)/.dev
 	@$(BIN)/python -m tests.doubles.node
+
+# The whole thing on a machine with Docker: shop, Prometheus, Alertmanager, Loki, Grafana, PostgreSQL, Chroma, assistant.
+stack: $(VENV)/.run
+	@$(BIN)/python deploy/make_secrets.py deploy/secrets
+	docker compose -f deploy/compose.yaml up --build
 
 $(VENV)/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "payops needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }

@@ -1,0 +1,82 @@
+"""deploy/compose.yaml's configuration files on real servers: a payment fault becomes one note, from two replicas."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from assistant.promptlog.open import open_configured
+from assistant.promptlog.record import Event
+from assistant.settings import load_settings
+from tests.deploy.stack import Running, stack
+from tests.doubles.postgres import WHY_NOT, binaries
+from tests.live.stack import notes_of
+from tests.sources.servers import needs
+
+pytestmark = [
+    pytest.mark.live,
+    needs("prometheus", "promtool", "prometheus-alertmanager"),
+    pytest.mark.skipif(binaries() is None, reason=WHY_NOT),
+]
+
+
+def sooner(lab: Path) -> None:
+    """The shop's rules wait minutes before they fire; a test waits seconds. Nothing else of them changes."""
+    rules = lab / "rules.json"
+    text, count = re.subn(r'"for":"\d+s"', '"for":"15s"', re.sub(r'"for": "', '"for":"', rules.read_text()))
+    assert count > 10
+    rules.write_text(text)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_fault_in_the_lab_becomes_a_note(tmp_path: Path) -> None:
+    with stack(tmp_path, sooner) as running:
+        notes = wait_for_note(running, "AcquirerTimeouts", within=420)
+        note = notes[-1]
+        sources = {g["source"] for g in note["gaps"]}
+        assert not sources & {"prometheus", "alertmanager", "changes"}, note["gaps"]
+        assert {e["kind"] for e in note["evidence"]} >= {"metric", "alert"}
+        assert note["runbooks"] and note["record"]
+        assert sum(running.pushed) > 500, "the lab's lines reached Loki"
+        for serve in running.serves:
+            assert serve.call("GET", "/readyz")[0] == 200
+        scraped = query(running, 'count by (job) (up{job="payops"} == 1)')
+        assert scraped == [{"job": "payops", "value": float(len(running.serves))}]
+        assert query(running, "max(payops_replicas)")[0]["value"] == len(running.serves)
+        assert [serve.stop() for serve in running.serves] == [0] * len(running.serves)
+        one_ordered_log(running, tmp_path)
+
+
+def wait_for_note(running: Running, alert: str, *, within: float) -> list[dict]:
+    """The revisions of the incident that `alert` belongs to, from whichever replica wrote them."""
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        for i, _ in enumerate(running.serves):
+            for revisions in notes_of(running.home / f"state-{i}").values():
+                if alert in json.dumps(revisions[-1]["evidence"]):
+                    return revisions
+        time.sleep(1)
+    fired = requests.get(f"{running.alertmanager}/api/v2/alerts", timeout=10).text
+    raise AssertionError(f"no note; firing: {fired[:2000]}; serve: {running.serves[0].log.read_text()[-2000:]}")
+
+
+def query(running: Running, text: str) -> list[dict]:
+    found = requests.get(f"{running.prometheus}/api/v1/query", params={"query": text}, timeout=10).json()
+    return [{**r["metric"], "value": float(r["value"][1])} for r in found["data"]["result"]]
+
+
+def one_ordered_log(running: Running, home: Path) -> None:
+    """Both replicas wrote into one log in PostgreSQL, and it verifies."""
+    settings = load_settings(home / "payops-0.toml", state=home / "state-0")
+    log = open_configured(settings, last_look=lambda content: None, service="")
+    try:
+        assert log.verify().ok
+        assert len([r for r in log.scan() if r.event is Event.LOG_OPEN]) >= len(running.serves)
+    finally:
+        log.close()
