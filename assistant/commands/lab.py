@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -125,6 +126,8 @@ def feed(
     lead: Annotated[float, typer.Option("--lead", min=20, max=1800, help="seconds until the onset")] = 120.0,
     naming: Annotated[str, typer.Option("--naming", help="how metrics and labels are called")] = "plain",
     repeat: Annotated[bool, typer.Option("--repeat", help="play it again and again, until stopped")] = False,
+    job: Annotated[str, typer.Option("--job", help="job_name under which your Prometheus scrapes it")] = "payments",
+    instance: Annotated[str, typer.Option("--instance", help="its target there; default: host and port")] = "",
 ) -> None:
     """Be the payments shop for servers of your own: an exporter, change events and log lines; starts no server."""
     from evals.lab.feed import feed as feed_it
@@ -132,8 +135,8 @@ def feed(
 
     with one_line():
         play = Play(seed=seed, lead=lead, minutes=minutes, loki=loki, naming=naming)
-        where = (host, port)
-        feed_it(_one(kind, fault), play, out, lambda text: print(text, flush=True), listen=where, repeat=repeat)
+        where, scraped = (host, port), {"job": job, "instance": instance or f"{host}:{port}"}
+        feed_it(_one(kind, fault), play, out, partial(print, flush=True), listen=where, attached=scraped, repeat=repeat)
 
 
 def _one(kind: str | None, fault: Path | None) -> Kind:

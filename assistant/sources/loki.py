@@ -244,7 +244,8 @@ class _OverEntries(SourceTooLarge):
 
 def lines_of(document: Mapping[str, Any]) -> Iterable[Line]:
     """`(nanoseconds, labels, line)` of a `streams` answer. Structured metadata but for trace ids is written behind the
-    line; `detected_level` becomes the level of a stream that has none. Raises SourceMalformed."""
+    line; `detected_level` becomes the level of a stream that has none (Loki 3.7 calls it `detected_level_extracted`
+    where the stream has one already: nothing new then). Raises SourceMalformed."""
     try:
         data = document["data"]
         if data["resultType"] != "streams":
@@ -278,7 +279,7 @@ def limits_of(document: Any) -> LokiLimits:
 def _with_metadata(line: Any, known: Mapping[str, Any]) -> str:
     if not isinstance(line, str):
         raise TypeError("a line is text")
-    more = [f"{k}={v}" for k, v in known.items() if k.lower() not in _TRACES and k != "detected_level"]
+    more = [f"{k}={v}" for k, v in known.items() if k.lower() not in _TRACES and not k.startswith("detected_level")]
     return " ".join((line, *more)) if more else line
 
 

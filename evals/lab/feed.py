@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -21,11 +21,12 @@ from evals.world_format import dumps, write_lines
 TICK = 5.0
 
 
-def prepare(d: make.Draft, out: Path, now: float) -> None:
-    """Write rules and history; each file is whole or not there."""
+def prepare(d: make.Draft, out: Path, now: float, attached: Mapping[str, str]) -> None:
+    """Write rules and history, with the labels that the server's scrape will attach; each file is whole or not
+    there."""
     out.mkdir(parents=True, exist_ok=True)
     half = out / "history.half"
-    write_lines(half, live.history(d, now))
+    write_lines(half, live.history(d, now, attached))
     half.rename(out / "history.om")
     half.write_text(dumps({"groups": alerts.rule_groups(d.shop)}), encoding="utf-8")
     half.rename(out / "rules.json")
@@ -38,13 +39,14 @@ def feed(
     say: Callable[[str], None],
     *,
     listen: tuple[str, int],
+    attached: Mapping[str, str],
     repeat: bool = False,
     stop: threading.Event | None = None,
 ) -> None:
     """Play until the time is over, or until `stop` (made of SIGTERM where none is given)."""
     stop = stop or _told()
     drafts = [live.rehearse(kind, play, time.time())]
-    prepare(drafts[0], out, time.time())
+    prepare(drafts[0], out, time.time(), attached)
     with live.exporter(lambda: drafts[-1], *listen) as target:
         say(f"http://{target}/metrics  http://{target}/changes.json  {out}/rules.json")
         while True:

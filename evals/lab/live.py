@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,12 +70,13 @@ def rehearse(kind: Kind, play: Play, now: float) -> make.Draft:
     return make.simulate_shop(kind, rng, make.Options(play.tier, play.naming, play.topology), frame)
 
 
-def history(d: make.Draft, until: float) -> Iterator[str]:
-    """OpenMetrics of what was before `until`."""
+def history(d: make.Draft, until: float, attached: Mapping[str, str]) -> Iterator[str]:
+    """OpenMetrics of what was before `until`. `attached` are the labels that a scrape adds: without them the scraped
+    series would be others than those of the history, and every rate would end in one and begin in the other."""
     t = d.meter.grid
     columns = [i for i in range(0, len(t), EVERY) if t[i] <= until]
     for labels, values in sorted(d.meter.rows, key=lambda row: row[0]["__name__"]):
-        head = series_head(labels)
+        head = series_head({**attached, **labels})
         for i in columns:
             if values[i] == values[i]:
                 yield f"{head} {number(float(values[i]))} {t[i]:.3f}"
@@ -135,10 +136,10 @@ def stage(kind: Kind, play: Play, home: Path) -> Iterator[Stage]:
     servers.require_binaries()
     home.mkdir(parents=True, exist_ok=True)
     d = rehearse(kind, play, time.time())
-    write_lines(home / "history.om", history(d, time.time()))
     groups = tuple(boards.rule_groups(d.shop))
     with exporter(lambda: d) as target:
         config = servers.PrometheusConfig(rule_groups=groups, targets=(target,))
+        write_lines(home / "history.om", history(d, time.time(), {"job": config.job, "instance": target}))
         with servers.pair(
             home, config, history=home / "history.om", webhook=play.webhook, token_file=play.token_file
         ) as (prom, am):

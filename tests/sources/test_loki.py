@@ -86,6 +86,15 @@ def test_the_level_that_loki_detected_is_the_level_where_there_is_none() -> None
     assert [x.get("level") for x in found] == ["error", None]
 
 
+def test_a_level_detected_beside_the_streams_own_is_not_written_behind_the_line() -> None:
+    values = [["1", "x", {"structuredMetadata": {"detected_level_extracted": "error", "rc": "91"}}]]
+    document = {
+        "data": {"resultType": "streams", "result": [{"stream": {"detected_level": "error"}, "values": values}]}
+    }
+    ((_, labels, line),) = lines_of(document)
+    assert line == "x rc=91" and labels == {"detected_level": "error"}
+
+
 def test_lines_that_are_no_json_in_a_json_stream_are_only_text() -> None:
     with serving(replaying(query_range="loki/query_range_json_error")) as server:
         found = source(server).search(selector=GATEWAY, window=WINDOW)
