@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from assistant.core.alert import Question
 from assistant.core.answer import Answer
 from assistant.core.draft import Written
+from assistant.core.note import Note
+from assistant.core.paper import PaperKind
 from assistant.core.prompt import Context
 from assistant.core.time import Instant
-from assistant.house import Answerer, House, Overrides, Sources
+from assistant.house import Answerer, House, Overrides, PaperWriter, Sources
 from assistant.ports import Clock, PromptLog, RunbookIndex, Writer
 from assistant.settings import Settings, quiet_telemetry
 from redaction import FinalScanner, Redactor
@@ -125,6 +127,19 @@ def answerer(model: ChatModel | None, runbooks: RunbookIndex, scanner: FinalScan
     return answer
 
 
+def paper_writer(model: ChatModel | None, scanner: FinalScanner) -> PaperWriter:
+    """Handover, post-incident draft and stakeholder update over a kept note."""
+
+    def write(kind: PaperKind, note: Note, context: Context, without_model: str) -> tuple[str, Written]:
+        from assistant.drafting.documents import document
+
+        made = document(kind, note, context, model=None if without_model else model, scanner=scanner)
+        reason = without_model or ("no model is configured" if model is None else made.written.without_model)
+        return made.text, replace(made.written, without_model=reason if made.written.model is None else "")
+
+    return write
+
+
 def _plainly(write: Callable[..., Written], context: Context, *, reason: str) -> Written:
     return write(context, reason=reason)
 
@@ -158,6 +173,7 @@ def build(
         clock=clock or SystemClock(),
         selects=metrics_of,
         answer=answerer(model, runbooks, scanner),
+        papers=paper_writer(model, scanner),
         overrides=overrides or overrides_of(settings),
         actor=actor,
     )

@@ -15,6 +15,8 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "triage": ("assistant.commands.triage", "triage", "alerts in, note out"),
     "analyse": ("assistant.commands.analyse", "analyse", "hypotheses ranked, no model, no runbooks"),
     "ask": ("assistant.commands.ask", "ask", "ask a question about metrics, logs, alerts and changes"),
+    "paper": ("assistant.commands.papers", "paper", "handover, post-incident draft or stakeholder update"),
+    "feedback": ("assistant.commands.papers", "feedback", "say what a note was worth; take it as an evaluation set"),
     "serve": ("assistant.commands.serve", "serve", "run beside a team's stack: webhook, Slack, console"),
     "doctor": ("assistant.commands.doctor", "doctor", "what can be reached, and whether any credential could write"),
     "off": ("assistant.commands.serve", "off", "stop model and posts on every replica at once"),

@@ -65,7 +65,8 @@ def _texts(observations: Observations, analysis: Analysis, runbook: RunbookAnswe
             {"t": change.t, "service": change.service},
         )
     for i, passage in enumerate(runbook.passages, start=1):
-        words = f"{passage.title}, {passage.heading}: {passage.text.text}"
+        steps = "".join(f"\nstep: {step.text}" for step in runbook.next_steps) if i == 1 else ""
+        words = f"{passage.title}, {passage.heading}: {passage.text.text}{steps}"
         yield EvidenceId(f"R{i}"), "runbook", passage.path, incident.window, words, {"score": passage.score}
 
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 from assistant.core.alert import Question
 from assistant.core.answer import Answer
+from assistant.core.draft import Written
 from assistant.core.evidence import Gap
+from assistant.core.note import Note
+from assistant.core.paper import PaperKind
 from assistant.core.prompt import Context
 from assistant.core.query import Select
 from assistant.ports import AlertSource, ChangeSource, Clock, LogSource, MetricSource, PromptLog, RunbookIndex, Writer
@@ -40,12 +43,16 @@ class Overrides:
 Answerer = Callable[[Question, Context, Sources], Answer]
 """Answers a question from what was found, looking around with read-only tools; raises for no source, model or log."""
 
+PaperWriter = Callable[[PaperKind, Note, Context, str], tuple[str, Written]]
+"""Markdown of a paper about a note, and how it was written; the last argument says why no model may be asked, or ""."""
+
 
 @dataclass(frozen=True, slots=True)
 class House:
     """`sources` makes the sources of one incident around its redactor. `selects` names the metrics that a PromQL
     expression reads (SourceMalformed where it does not parse). `facts` writes without a model, `draft` with one where
-    there is one, `answer` answers questions. `actor` is who or what caused the work, as a pseudonym."""
+    there is one, `answer` answers questions, `papers` writes handovers and the like. `actor` is who or what caused the
+    work, as a pseudonym."""
 
     redactor: Redactor
     scanner: FinalScanner
@@ -57,6 +64,7 @@ class House:
     clock: Clock
     selects: Callable[[str], tuple[Select, ...]]
     answer: Answerer | None = None
+    papers: PaperWriter | None = None
     overrides: Overrides = field(default_factory=Overrides)
     actor: str = "cli"
     concurrency: int = 4

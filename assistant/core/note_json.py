@@ -7,7 +7,7 @@ from typing import Any
 
 from assistant.core.draft import Claim
 from assistant.core.evidence import Evidence
-from assistant.core.finding import ChangeLink, Chart, Impact
+from assistant.core.finding import ChangeLink, Chart, Dimension, Impact
 from assistant.core.hypothesis import Hypothesis
 from assistant.core.note import Note
 from assistant.core.runbook import Passage
@@ -34,6 +34,7 @@ def note_to_json(note: Note) -> dict[str, Any]:
         "impact": _impact(note.impact),
         "hypotheses": [_hypothesis(h) for h in note.hypotheses],
         "changes": [_change(c, note) for c in note.changes],
+        "dimensions": [_dimension(d) for d in note.findings.dimensions],
         "runbooks": [_passage(p) for p in note.runbooks],
         "runbook_none": note.runbook_none,
         "next_steps": _claims(note.next_steps),
@@ -103,6 +104,17 @@ def _hypothesis(h: Hypothesis) -> dict[str, Any]:
         "reasons_for": [{"text": r.text, "evidence": list(r.evidence)} for r in h.supports],
         "reasons_against": [{"text": r.text, "evidence": list(r.evidence)} for r in h.against],
         "would_settle": h.would_settle,
+    }
+
+
+def _dimension(d: Dimension) -> dict[str, Any]:
+    return {
+        "labels": dict(d.labels),
+        "share": round(d.share, 4),
+        "surprise": round(d.surprise, 4),
+        "usual": round(d.usual, 4),
+        "seen": round(d.seen, 4),
+        "evidence": d.evidence,
     }
 
 

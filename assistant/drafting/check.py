@@ -27,8 +27,8 @@ _UNPOINTED = {"evidence"}
 def evidence_of(context: Context) -> tuple[Evidence, ...]:
     """The context's evidence, with each runbook passage that is not yet among it as `R1`, `R2`, …"""
     taken = {e.id for e in context.evidence}
-    texts = {e.text.text for e in context.evidence if e.kind == "runbook"}
-    passages = [p for p in context.passages if p.text.text not in texts]
+    texts = [e.text.text for e in context.evidence if e.kind == "runbook"]
+    passages = [p for p in context.passages if not any(p.text.text in text for text in texts)]
     free = (i for i in (f"R{n}" for n in range(1, 1000)) if i not in taken)
     made = [
         Evidence(EvidenceId(i), "runbook", p.path, context.incident.window, p.text, link=p.id)

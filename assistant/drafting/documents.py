@@ -1,18 +1,20 @@
 """Handover, post-incident draft and stakeholder update, as Markdown that names its evidence and holds nothing live.
 
-Each is made of a note and its context by code alone; with a model, its checked claims replace the sentences that code
-would write. Headings are ours; everything else is inert and escaped for Markdown.
+Each is made of a note, whose prose was checked when it was written; with a model, claims that it writes for the paper
+are checked against the note's evidence and replace that prose. Headings are ours; everything else is inert and escaped
+for Markdown.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from assistant.core.draft import Claim, Draft, Written
 from assistant.core.inert import inert
 from assistant.core.note import Note
+from assistant.core.paper import PaperKind
 from assistant.core.prompt import Context, Task
 from assistant.core.time import iso
 from assistant.drafting.build import Restorer
@@ -20,8 +22,16 @@ from assistant.drafting.check import known
 from assistant.drafting.draft import tell
 from assistant.drafting.names import mentioned
 from assistant.drafting.pointing import claim
-from assistant.drafting.writer import write_without_model
 from assistant.ports import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Markdown, and how it was written: by which model, or why by none."""
+
+    text: str
+    written: Written
+
 
 _INTERNAL = re.compile(
     r"\b(?:acquirer|issuer|service|deploy|commit|pod|host|log|logs|metric|runbook|alert|database|latency|queue|bin|"
@@ -31,10 +41,33 @@ _INTERNAL = re.compile(
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~!])")
 
 
+def document(
+    kind: PaperKind, note: Note, context: Context, *, model: Model | None = None, scanner: Restorer | None = None
+) -> Document:
+    """One of the three papers, and how it was written. `model` needs `scanner`."""
+    written = _written(kind, note, context, model, scanner)
+    return Document(_LAYOUTS[kind](note, context, written), written)
+
+
 def handover(note: Note, context: Context, *, model: Model | None = None, scanner: Restorer | None = None) -> str:
-    """Conditions, Actions, Needs: what the next shift must know. `model` needs `scanner`."""
-    written = _written("handover", context, model, scanner)
-    draft = written.draft if written.model else _handover_draft(note, written.draft)
+    """Conditions, Actions, Needs: what the next shift must know."""
+    return document("handover", note, context, model=model, scanner=scanner).text
+
+
+def post_incident(note: Note, context: Context, *, model: Model | None = None, scanner: Restorer | None = None) -> str:
+    """The first draft of a review: what happened, what it cost, why as far as evidence goes, and what is open."""
+    return document("post_incident", note, context, model=model, scanner=scanner).text
+
+
+def stakeholder_update(
+    note: Note, context: Context, *, model: Model | None = None, scanner: Restorer | None = None
+) -> str:
+    """What cardholders and merchants notice, without internals: a sentence that names any is left out."""
+    return document("stakeholder_update", note, context, model=model, scanner=scanner).text
+
+
+def _handover(note: Note, context: Context, written: Written) -> str:
+    draft = written.draft if _own_prose(written, note) else _handover_draft(note, written.draft)
     return _document(
         f"Handover: {note.title}",
         note,
@@ -46,9 +79,7 @@ def handover(note: Note, context: Context, *, model: Model | None = None, scanne
     )
 
 
-def post_incident(note: Note, context: Context, *, model: Model | None = None, scanner: Restorer | None = None) -> str:
-    """The first draft of a review: what happened, what it cost, why as far as evidence goes, and what is open."""
-    written = _written("post_incident", context, model, scanner)
+def _post_incident(note: Note, context: Context, written: Written) -> str:
     draft = written.draft
     questions = [f"- {_md(h.would_settle)}" for h in note.hypotheses[:3] if h.would_settle]
     return _document(
@@ -59,19 +90,15 @@ def post_incident(note: Note, context: Context, *, model: Model | None = None, s
         ("Impact", _impact(note)),
         ("Timeline", [f"- {iso(e.t)} {_md(e.text)}{_ids([e.evidence] if e.evidence else [])}" for e in note.timeline]),
         ("Cause, as far as the evidence goes", _lines(draft.cause) or ["- Not settled."]),
-        ("To find out", [*(_lines(draft.next_steps) if written.model else []), *questions]),
+        ("To find out", [*(_lines(draft.next_steps) if _own_prose(written, note) else []), *questions]),
         ("Not known", _plain(draft.not_known)),
         ("Evidence", [f"- {e.id} {e.kind}: {_md(e.query)}" for e in note.evidence]),
     )
 
 
-def stakeholder_update(
-    note: Note, context: Context, *, model: Model | None = None, scanner: Restorer | None = None
-) -> str:
-    """What cardholders and merchants notice, without internals: a sentence that names any is left out."""
-    written = _written("stakeholder_update", context, model, scanner)
+def _stakeholder_update(note: Note, context: Context, written: Written) -> str:
     entities = known(context).entities
-    said = [c for c in written.draft.summary if written.model and not internal(c.text, entities)]
+    said = [c for c in written.draft.summary if _own_prose(written, note) and not internal(c.text, entities)]
     said = said or [c for c in _noticed(note, context) if not internal(c.text, entities)]
     over = note.findings.health in ("healthy", "recovered") or note.status == "resolved"
     state = "It is over, as far as can be measured." if over else "It still goes on. We are working on it."
@@ -79,15 +106,33 @@ def stakeholder_update(
     return "\n".join(["# Payment disruption", "", *lines, "", state, ""])
 
 
+_LAYOUTS: Mapping[PaperKind, Callable[[Note, Context, Written], str]] = {
+    "handover": _handover,
+    "post_incident": _post_incident,
+    "stakeholder_update": _stakeholder_update,
+}
+
+
 def internal(text: str, entities: Iterable[str]) -> bool:
     """Whether a sentence speaks of things inside the house or names a party."""
     return _INTERNAL.search(text) is not None or bool(mentioned(text, entities))
 
 
-def _written(task: Task, context: Context, model: Model | None, scanner: Restorer | None) -> Written:
+def _written(task: Task, note: Note, context: Context, model: Model | None, scanner: Restorer | None) -> Written:
+    """The model's checked claims for this paper; where there are none, the prose of the note, which was checked when
+    it was written, and why the model gave nothing."""
+    standing = Written(
+        Draft(note.title, note.summary, note.cause, note.next_steps, note.not_known), note.model, note.without_model
+    )
     if model is None or scanner is None:
-        return write_without_model(context, reason="no model is configured")
-    return tell(task, context, model, scanner=scanner).written
+        return standing
+    told = tell(task, context, model, scanner=scanner).written
+    return told if told.model else replace(standing, model=None, without_model=told.without_model, struck=told.struck)
+
+
+def _own_prose(written: Written, note: Note) -> bool:
+    """Whether a model wrote for this paper, and not for the note."""
+    return written.model is not None and written.model is not note.model
 
 
 def _handover_draft(note: Note, draft: Draft) -> Draft:
@@ -120,7 +165,7 @@ def _document(title: str, note: Note, written: Written, *sections: tuple[str, Se
     by = (
         f"drafted by {_md(written.model.name)}"
         if written.model
-        else f"drafted without a model: {written.without_model}"
+        else f"drafted without a model: {_md(written.without_model)}"
     )
     record = f"record {note.record.index}" if note.record else "no record"
     head = [
@@ -130,7 +175,7 @@ def _document(title: str, note: Note, written: Written, *sections: tuple[str, Se
         "",
     ]
     body = [line for name, lines in sections if lines for line in (f"## {name}", "", *lines, "")]
-    foot = f"Incident {_md(note.incident_id)}; drafted {by}; {record}. The assistant only reads."
+    foot = f"Incident {_md(note.incident_id)}; {by}; {record}. The assistant only reads."
     return "\n".join([*head, *body, foot, ""])
 
 
