@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from assistant.errors import RunbookIndexError
+from assistant.runbook_index.chroma_http import bounded
 from assistant.runbook_index.embedder import Embedder
 from assistant.runbook_index.lexical import Floats
 from assistant.runbook_index.vectors import MatrixVectors, best_mean
@@ -121,7 +122,7 @@ def _client(folder: Path, url: str) -> ClientAPI:
     tls = at.scheme == "https"
     client = chromadb.HttpClient(host=at.hostname, port=at.port or (443 if tls else 8000), ssl=tls, settings=settings)
     client.heartbeat()
-    return client
+    return bounded(client)
 
 
 def _lock(folder: Path) -> int:
@@ -152,6 +153,6 @@ def _foreign_errors(what: str) -> Iterator[None]:
 
     try:
         yield
-    except (ChromaError, httpx.HTTPError, ValueError, RuntimeError, OSError) as error:
+    except (ChromaError, httpx.HTTPError, ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
         mend = "check [runbooks] url, or remove the folder `runbooks/chroma` of the state: it is built again"
         raise RunbookIndexError(f"the runbook vectors {what} ({type(error).__name__})", mend=mend) from None

@@ -162,9 +162,10 @@ class Outbox:
             now = self._db.moment(c)
             if not every_revision:
                 self._overtake(c, outlet)
+            # What was put or claimed in the future was so before a clock was set back: it does not wait for it.
             ready = sa.or_(
-                sa.and_(p.c.state == "waiting", p.c.next_at <= now),
-                sa.and_(p.c.state == "sending", p.c.claimed_until < now),
+                sa.and_(p.c.state == "waiting", sa.or_(p.c.next_at <= now, p.c.put_at > now)),
+                sa.and_(p.c.state == "sending", ~p.c.claimed_until.between(now, now + 2 * _CLAIM_S)),
             )
             before = sa.exists().where(
                 q.c.incident == p.c.incident,

@@ -67,6 +67,7 @@ class Work:
     """
 
     parts: Parts
+    _owed: dict[tuple[str, int], Entry] = field(default_factory=dict)
     _found: dict[tuple[str, int], tuple[Incident, Any]] = field(default_factory=dict)
 
     def step(self, name: str, incident: str, number: int, *, level: int) -> dict[str, Any]:
@@ -104,9 +105,20 @@ class Work:
             receipt = self._appended(entry)
         except (PromptLogError, LeakBlocked) as error:
             _LOG.error("no record of the alerts", extra={"incident": incident, "reason": type(error).__name__})
+            if isinstance(error, PromptLogError):
+                self._owed[incident, number] = entry
             return {"record": None}
         self.parts.probe("record.appended")
         return {"record": receipt.id, "index": receipt.index}
+
+    def settle(self) -> None:
+        """Append what the log refused when it failed. Its ids keep it from being there twice."""
+        for key, entry in tuple(self._owed.items()):
+            try:
+                self.parts.promptlog.append(entry)
+            except PromptLogError:
+                return
+            self._owed.pop(key, None)
 
     def _appended(self, entry: Entry) -> Receipt:
         """Append; if the log failed, have it opened again and try once more. The id keeps it from being there twice."""
@@ -167,6 +179,7 @@ class Work:
 
     def _finish(self, incident: IncidentId, number: int, crashes: int) -> dict[str, Any]:
         self._found.pop((incident, number), None)
+        self.settle()
         self.parts.rounds.finish(incident, number, outcome="note")
         return {"done": True}
 

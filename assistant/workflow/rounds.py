@@ -103,7 +103,9 @@ class Rounds:
         p, i = progress, incidents
         with self._db.read() as c:
             now = self._db.moment(c)
-            changed = sa.and_(p.c.covered < i.c.wants, p.c.begun_at <= now - apart_s)
+            # A round begun in the future was begun before a clock was set back.
+            rested = sa.or_(p.c.begun_at <= now - apart_s, p.c.begun_at > now)
+            changed = sa.and_(p.c.covered < i.c.wants, rested)
             again = sa.and_(p.c.look_at <= now, i.c.resolved_at.is_(None))
             free = sa.or_(p.c.incident.is_(None), sa.and_(p.c.busy.is_(False), sa.or_(changed, again)))
             query = (

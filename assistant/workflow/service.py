@@ -179,8 +179,9 @@ class Service:
         return self._roll is not None and self._roll.leader == self.me
 
     def use(self, promptlog: PromptLog) -> None:
-        """Write into this prompt log from now on."""
+        """Write into this prompt log from now on, beginning with what the one before refused."""
         self._work.parts.promptlog = promptlog
+        self._work.settle()
 
     def wake(self, name: str) -> None:
         for loop in self._loops:

@@ -160,6 +160,17 @@ def test_a_log_that_failed_is_opened_again_before_the_note(stand: Stand) -> None
     eventually(lambda: [r.id for r in fresh.records()] == [f"{incident}.1.alerts"])
 
 
+def test_a_record_that_the_log_refused_is_made_up_for_when_it_is_back(stand: Stand) -> None:
+    fresh = MemoryLog()
+    stand.log.break_down()
+    (incident,) = {p.incident for p in stand.service.receive([alert()]).placements}
+    assert incident
+    eventually(lambda: len(keys(stand, incident)) == 2 and not stand.service.rounds.unfinished())
+    stand.service.use(fresh)
+    stand.service.use(fresh)
+    assert [r.id for r in fresh.records()] == [f"{incident}.1.alerts"]
+
+
 def test_clocks_that_are_apart_are_told_in_the_note(stand: Stand) -> None:
     (incident,) = {p.incident for p in stand.service.receive([alert(at=T0 + 3600)]).placements}
     assert incident
