@@ -16,7 +16,7 @@ from assistant.core.note import Note
 from assistant.core.paper import PaperKind
 from assistant.core.prompt import Context
 from assistant.core.time import Instant
-from assistant.house import Answerer, House, Overrides, PaperWriter, Sources
+from assistant.house import Answerer, House, Overrides, PaperWriter, Sources, no_model
 from assistant.ports import Clock, PromptLog, RunbookIndex, Writer
 from assistant.settings import Settings, quiet_telemetry
 from redaction import FinalScanner, Redactor
@@ -174,6 +174,7 @@ def build(
         selects=metrics_of,
         answer=answerer(model, runbooks, scanner),
         papers=paper_writer(model, scanner),
+        model_state=model.state if model else no_model,
         overrides=overrides or overrides_of(settings),
         actor=actor,
     )

@@ -47,12 +47,17 @@ PaperWriter = Callable[[PaperKind, Note, Context, str], tuple[str, Written]]
 """Markdown of a paper about a note, and how it was written; the last argument says why no model may be asked, or ""."""
 
 
+def no_model() -> Mapping[str, float]:
+    """What the metrics say where no model is configured."""
+    return {"model_configured": 0.0}
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """`sources` makes the sources of one incident around its redactor. `selects` names the metrics that a PromQL
     expression reads (SourceMalformed where it does not parse). `facts` writes without a model, `draft` with one where
-    there is one, `answer` answers questions, `papers` writes handovers and the like. `actor` is who or what caused the
-    work, as a pseudonym."""
+    there is one, `answer` answers questions, `papers` writes handovers and the like; `model_state` is for the metrics.
+    `actor` is who or what caused the work, as a pseudonym."""
 
     redactor: Redactor
     scanner: FinalScanner
@@ -65,6 +70,7 @@ class House:
     selects: Callable[[str], tuple[Select, ...]]
     answer: Answerer | None = None
     papers: PaperWriter | None = None
+    model_state: Callable[[], Mapping[str, float]] = no_model
     overrides: Overrides = field(default_factory=Overrides)
     actor: str = "cli"
     concurrency: int = 4

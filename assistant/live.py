@@ -61,6 +61,8 @@ class Live:
         self._token = webhook_token(settings)
         self._log_handler = configure(scanner=FinalScanner())
         self.metrics = new_metrics()
+        self._log_handler.told = self.metrics.withheld_lines.inc
+        self.metrics.readings["model"] = lambda: self.house.model_state()
         self.access = open_access(settings, log=lambda: self.house.promptlog, metrics=self.metrics)
         self._guests = tuple(guests)
         self._warnings: tuple[str, ...] = ()
@@ -196,13 +198,17 @@ class Live:
         """A house over servers that all incidents share, connections and circuit breakers included."""
         from assistant.bootstrap import build
         from assistant.house import Sources
+        from assistant.telemetry.records import count_record
 
         def sources(redactor: Redactor) -> Sources:
             mine = self.servers.incident(redactor)
             parts = mine.parts(now=Instant(time.time()))
             return Sources(parts.alerts, parts.metrics, parts.logs, parts.changes, notices=mine.notices)
 
-        return replace(build(self.settings, sources, actor="serve", dense=True), warnings=self._warnings)
+        house = build(self.settings, sources, actor="serve", dense=True)
+        log: Any = house.promptlog
+        log.told = partial(count_record, self.metrics)
+        return replace(house, warnings=self._warnings)
 
     def _service(self, notes: Path, terminal: bool) -> Service:
         from assistant.notebook.database import open_database

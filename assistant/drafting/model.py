@@ -112,6 +112,19 @@ class ChatModel:
         draft, line = self._first_answer(prompt.messages, NOTE, talk, read=lambda v: draft_of(v, clean=self.clean))
         return draft, self.use(talk, line.endpoint, talk.now() - began)
 
+    def state(self) -> Mapping[str, float]:
+        """What is spent today of what may be, and how many endpoints are left alone after failing: for the metrics."""
+        spent, limits = self.lines[0].gate.budget.spent(), self.lines[0].gate.budget.limits
+        return {
+            "model_configured": 1.0,
+            "model_endpoints": float(len(self.lines)),
+            "model_endpoints_resting": float(sum(line.breaker.open for line in self.lines)),
+            "model_tokens_today": spent["tokens"],
+            "model_tokens_today_limit": float(limits.tokens_day),
+            "model_cost_today": spent["cost"],
+            "model_cost_today_limit": limits.cost_day,
+        }
+
     def talk(
         self,
         incident: str,

@@ -55,6 +55,10 @@ def no_segments(name: str, index: int) -> bytes | None:
     return None
 
 
+def _untold(entry: Entry) -> None:
+    """Nobody counts."""
+
+
 def new_id(prefix: str) -> RecordId:
     """72 random bits in letters only: no reader, person or scanner takes it for a number."""
     return RecordId(f"{prefix}_{secrets.token_bytes(9).hex().translate(_HEX_TO_LETTERS)}")
@@ -83,7 +87,8 @@ class Log:
         segments: SegmentReader = no_segments,
         standing: Mapping[str, Value] = NO_STANDING,
     ) -> None:
-        """`standing` facts stand in every record that does not say them itself: the release, the redaction policy."""
+        """`standing` facts stand in every record that does not say them itself: the release, the redaction policy.
+        `told`, set by whoever counts, is called with each entry once it is durable; it must not raise."""
         self.store, self.keys, self.origin = store, keys, origin
         self.clock = clock
         self.run = new_id("run")
@@ -91,6 +96,7 @@ class Log:
         self._clock_source = clock_source
         self._segments = segments
         self._standing = standing
+        self.told: Callable[[Entry], None] = _untold
         self._closing: Entry | None = None
         self._closed = False
         store.claim_run(self.run)
@@ -102,7 +108,9 @@ class Log:
         """Make the record durable. Raises LogUnavailable (nothing may be sent), LogInconsistent, LogKeyMissing, or what
         the last look raises (nothing is stored then).
         """
-        return self._writer.submit(self._prepared(entry))
+        receipt = self._writer.submit(self._prepared(entry))
+        self.told(entry)
+        return receipt
 
     def append_all(self, entries: Iterable[Entry]) -> list[Receipt]:
         """Append many from one thread, in as few flushes as fit: for imports and measurements. All of them are

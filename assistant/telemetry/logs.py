@@ -14,7 +14,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import IO, Any
 
@@ -37,13 +37,14 @@ def about(**fields: str) -> Iterator[None]:
 
 
 class JsonLines(logging.Handler):
-    """Writes checked JSON lines to a stream."""
+    """Writes checked JSON lines to a stream. `told` is called for each line that was withheld."""
 
     def __init__(self, stream: IO[str], *, scanner: FinalScanner) -> None:
         super().__init__()
         self._stream = stream
         self._scanner = scanner
         self.blocked = 0
+        self.told: Callable[[], None] = lambda: None
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.WARNING and record.name.split(".")[0] != "payops":
@@ -54,6 +55,7 @@ class JsonLines(logging.Handler):
             self._scanner.check(line, sink="log line")
         except RedactionError as error:
             self.blocked += 1
+            self.told()
             found = list(error.classes) if isinstance(error, LeakBlocked) else ["SCANNER_ERROR"]
             line = _dump({**_frame(record), "event": "a log line was withheld", "found": found})
         with contextlib.suppress(OSError, ValueError):

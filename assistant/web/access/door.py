@@ -57,7 +57,8 @@ class Login(Protocol):
 class Access:
     """`url` is `[web] url`, "" on loopback. `address` tells who is on the other end (behind trusted proxies too).
     `prepare` makes what the login keeps, before anybody is let in; `opened` is told the listener's url when it listens;
-    `tidy` is for once a minute, like `records.flush`."""
+    `tidy` is for once a minute, like `records.flush`; `timed` is told of each page: its route as it is declared, the
+    status, and the seconds until it began to answer."""
 
     login: Login
     records: Records
@@ -66,6 +67,7 @@ class Access:
     prepare: Callable[[], None] = lambda: None
     opened: Callable[[str], None] = lambda url: None
     tidy: Callable[[], None] = lambda: None
+    timed: Callable[[str, int, float], None] = lambda route, status, seconds: None
     by_address: Buckets = field(default_factory=lambda: Buckets(rate=10, burst=120))
     by_person: Buckets = field(default_factory=lambda: Buckets(rate=20, burst=120))
     begin_s: float = BEGIN_S
@@ -215,12 +217,15 @@ class _Watch:
 
     def __init__(self, access: Access, request: Request, session: Session | None, send: Send) -> None:
         self._access, self._request, self._session, self._send = access, request, session, send
-        self._looked = time.monotonic()
+        self._looked = self._began = time.monotonic()
         self.begun: Callable[[], None] = lambda: None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun()
+            # The route as it is declared: what people write into a path is no label.
+            route = str(getattr(self._request.scope.get("route"), "path", "") or "none")
+            self._access.timed(route, message["status"], time.monotonic() - self._began)
         elif self._session is not None and time.monotonic() - self._looked > self._access.look_s:
             self._looked = time.monotonic()
             if not await self._still():

@@ -41,7 +41,7 @@ def open_access(settings: Settings, *, log: Callable[[], Any], metrics: Metrics 
     if web.login == "none":
         link = settings.state / LINK
         alone = LoopbackLogin(f"os:{person()}", where=str(link))
-        return Access(alone, records, opened=lambda url: keep_link(link, alone.link(url)))
+        return Access(alone, records, opened=lambda url: keep_link(link, alone.link(url)), timed=_timed(metrics))
     networks = networks_of(web.proxy_addresses)
     key = session_key(settings)
     sessions = open_sessions(settings, key)
@@ -57,7 +57,16 @@ def open_access(settings: Settings, *, log: Callable[[], Any], metrics: Metrics 
         address=partial(client_of, networks=networks),
         prepare=sessions.prepare,
         tidy=sessions.tidy,
+        timed=_timed(metrics),
     )
+
+
+def _timed(metrics: Metrics | None) -> Callable[[str, int, float], None]:
+    def timed(route: str, status: int, seconds: float) -> None:
+        if metrics:
+            metrics.pages.labels(route, str(status)).observe(seconds)
+
+    return timed
 
 
 def check(web: Web) -> None:
