@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV_VERSION := 0.13.9
 
-.PHONY: demo test test-all lint types check bench embedder doubles stack lock clean
+.PHONY: demo test test-all lint types check bench embedder doubles wheel sbom licences audit release stack lock clean
 
 demo: $(VENV)/.run
 	@$(BIN)/payops demo
@@ -31,6 +31,26 @@ embedder: $(VENV)/.embedder
 # The npm doubles of the tests (a model, Slack), with Node from PyPI; tests install them on demand too.
 doubles: $(VENV)/.dev
 	@$(BIN)/python -m tests.doubles.node
+
+# The supply chain: everything below goes to build/, which is not committed. deploy/README.md says what each is for.
+wheel: $(VENV)/.dev
+	@$(BIN)/python -m hatchling build -t wheel -d build
+
+sbom: $(VENV)/.dev
+	@mkdir -p build
+	@cat requirements.lock requirements-embedder.txt | $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o build/payops.cdx.json - 2>/dev/null
+	@echo build/payops.cdx.json
+
+licences: $(VENV)/.dev $(VENV)/.embedder
+	@$(BIN)/python deploy/licences.py --out build/licences.md
+
+audit: $(VENV)/.dev
+	@$(BIN)/python deploy/audit.py
+
+# make release KEY=FILE: what is handed on, and signed notes that name it by hash.
+release: wheel sbom licences audit
+	@test -n "$(KEY)" || { echo "name the release key: make release KEY=FILE (python deploy/release_notes.py key FILE)"; exit 2; }
+	@$(BIN)/python deploy/release_notes.py make --key $(KEY) --out build/release-notes.txt $(addprefix --artifact ,$(wildcard build/*.whl) build/payops.cdx.json build/licences.md requirements.lock requirements-embedder.txt)
 
 # The whole thing on a machine with Docker: shop, Prometheus, Alertmanager, Loki, Grafana, PostgreSQL, Chroma, assistant.
 stack: $(VENV)/.run

@@ -46,4 +46,4 @@ if __name__ == "__main__":
         sys.exit("usage: python deploy/make_secrets.py FOLDER [ORIGIN]")
     target = Path(sys.argv[1])
     made = make(target, sys.argv[2] if len(sys.argv) == 3 else Log().origin)
-    print(f"{target}: made {', '.join(made)}" if made else f"{target}: everything is there")  # noqa: T201
+    print(f"{target}: made {', '.join(made)}" if made else f"{target}: everything is there")

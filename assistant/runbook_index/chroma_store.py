@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +33,8 @@ PREFIX = "payops-runbooks-"
 CANDIDATES = 300
 BATCH = 1000
 KEEP = 2
+VERSION_LENGTH = 24
+ABANDONED_S = 3600.0
 HNSW = {"hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 2 * CANDIDATES}}
 
 
@@ -49,36 +53,50 @@ class ChromaStore:
             self._lock = None
 
     def ensure(self, version: str, vectors: MatrixVectors) -> Collection:
-        """The complete collection of `version`: as it stands, or filled now under its own name."""
-        name = f"{PREFIX}{version[:24]}"
+        """The complete collection of `version`: as it stands, or filled now under a name of this process's own.
+
+        Replicas that start at once each fill theirs, and the one that is complete first stays: nobody drops what
+        another fills.
+        """
+        stem = f"{PREFIX}{version[:VERSION_LENGTH]}"
         with _foreign_errors("cannot be filled"):
-            found = self._complete(name, vectors)
+            found = self._complete(stem, vectors)
             if found is not None:
                 return found
-            self._drop(name)
             made = self._client.create_collection(
-                name, embedding_function=None, configuration=HNSW, metadata={"complete": False}
+                f"{stem}-{secrets.token_hex(4)}",
+                embedding_function=None,
+                configuration=HNSW,
+                metadata={"complete": False, "begun": int(time.time())},
             )
             _fill(made, vectors)
             if made.count() != len(vectors.matrix):
                 raise RunbookIndexError(f"Chroma holds {made.count()} of {len(vectors.matrix)} vectors")
             made.modify(metadata={"complete": True, "at": _next_number(self._client)})
-            return made
+            first = self._complete(stem, vectors) or made
+            if first.name != made.name:
+                self._drop(made.name)
+            return first
 
     def prune(self) -> None:
-        """Drop all but the newest complete versions; a replica on the one before may still be reading it."""
+        """Drop all but the newest complete versions (a replica on the one before may still be reading it), and what a
+        process left half filled an hour ago."""
         with _foreign_errors("cannot be tidied"):
             ours = [c for c in self._client.list_collections() if c.name.startswith(PREFIX)]
             complete = sorted((c for c in ours if (c.metadata or {}).get("complete")), key=_number)
-            for old in complete[:-KEEP]:
-                self._drop(old.name)
+            kept = list(dict.fromkeys(_stem(c) for c in reversed(complete)))[:KEEP]
+            for c in ours:
+                if _stem(c) not in kept if c in complete else _begun(c) < time.time() - ABANDONED_S:
+                    self._drop(c.name)
 
-    def _complete(self, name: str, vectors: MatrixVectors) -> Collection | None:
-        if name not in {c.name for c in self._client.list_collections()}:
-            return None
-        found = self._client.get_collection(name, embedding_function=None)
-        whole = (found.metadata or {}).get("complete") and found.count() == len(vectors.matrix)
-        return found if whole else None
+    def _complete(self, stem: str, vectors: MatrixVectors) -> Collection | None:
+        """The one that was complete first."""
+        ours = [c for c in self._client.list_collections() if _stem(c) == stem and (c.metadata or {}).get("complete")]
+        for one in sorted(ours, key=lambda c: (_number(c), c.name)):
+            found = self._client.get_collection(one.name, embedding_function=None)
+            if found.count() == len(vectors.matrix):
+                return found
+        return None
 
     def _drop(self, name: str) -> None:
         if name in {c.name for c in self._client.list_collections()}:
@@ -139,6 +157,14 @@ def _lock(folder: Path) -> int:
 
 def _number(collection: Any) -> int:
     return int((collection.metadata or {}).get("at") or 0)
+
+
+def _stem(collection: Any) -> str:
+    return str(collection.name)[: len(PREFIX) + VERSION_LENGTH]
+
+
+def _begun(collection: Any) -> float:
+    return float((collection.metadata or {}).get("begun") or 0)
 
 
 def _next_number(client: ClientAPI) -> int:

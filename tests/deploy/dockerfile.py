@@ -45,7 +45,7 @@ def carry_out(text: str, stage: int, *, context: Path, root: Path) -> None:
     """
     here = root / "src"
     here.mkdir(parents=True)
-    environment = {"SOURCE_DATE_EPOCH": "1767225600", "PIP_NO_COMPILE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment = {"PIP_NO_COMPILE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     for step in (i for i in instructions(text) if i.stage == stage):
         if step.name == "COPY":
             *sources, target = step.value.split()

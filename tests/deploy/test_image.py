@@ -161,6 +161,8 @@ def test_the_builder_s_steps_make_an_installation_that_runs(tmp_path: Path) -> N
     root = tmp_path / "image"
     carry_out(TEXT, 0, context=ROOT, root=root)
     shutil.rmtree(root / "src")
+    (wheel,) = (root / "tmp" / "wheel").glob("*.whl")
+    assert wheel.read_bytes() == build_wheel(ROOT, tmp_path / "again").read_bytes(), "the image holds what is signed"
     made = root / "opt" / "payops"
     command = made / "bin" / "payops"
     assert command.read_text(encoding="utf-8").startswith(f"#!{made}/bin/python")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from pathlib import Path
 
 import pytest
 import requests
+import yaml
 
 from assistant.promptlog.open import open_configured
 from assistant.promptlog.record import Event
 from assistant.settings import load_settings
+from tests.deploy.compose import DEPLOY
 from tests.deploy.stack import Running, stack
 from tests.doubles.postgres import WHY_NOT, binaries
-from tests.live.stack import notes_of
+from tests.live.stack import Serve, notes_of
 from tests.sources.servers import needs
 
 pytestmark = [
@@ -49,6 +52,8 @@ def test_a_fault_in_the_lab_becomes_a_note(tmp_path: Path) -> None:
         scraped = query(running, 'count by (job) (up{job="payops"} == 1)')
         assert scraped == [{"job": "payops", "value": float(len(running.serves))}]
         assert query(running, "max(payops_replicas)")[0]["value"] == len(running.serves)
+        for serve in running.serves:
+            holds_the_requests(serve)
         assert [serve.stop() for serve in running.serves] == [0] * len(running.serves)
         one_ordered_log(running, tmp_path)
 
@@ -64,6 +69,19 @@ def wait_for_note(running: Running, alert: str, *, within: float) -> list[dict]:
         time.sleep(1)
     fired = requests.get(f"{running.alertmanager}/api/v2/alerts", timeout=10).text
     raise AssertionError(f"no note; firing: {fired[:2000]}; serve: {running.serves[0].log.read_text()[-2000:]}")
+
+
+def holds_the_requests(serve: Serve) -> None:
+    """Memory as the kernel counts it, against deploy/kubernetes/base/deployment.yaml; printed with `pytest -s`."""
+    status = Path(f"/proc/{serve.process.pid}/status").read_text()
+    peak, now = (int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) / 1024 for name in ("VmHWM", "VmRSS"))
+    ticks = Path(f"/proc/{serve.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    cpu = (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+    print(f"a replica: {now:.0f} MiB, peak {peak:.0f} MiB, {cpu:.0f} s of CPU")
+    (deployment,) = yaml.safe_load_all((DEPLOY / "kubernetes" / "base" / "deployment.yaml").read_text())
+    asked = deployment["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert now < int(asked["requests"]["memory"].removesuffix("Mi"))
+    assert peak < int(asked["limits"]["memory"].removesuffix("Mi"))
 
 
 def query(running: Running, text: str) -> list[dict]:

@@ -88,13 +88,44 @@ def test_a_half_filled_collection_is_never_read(tmp_path: Path) -> None:
     store.close()
 
 
+def test_two_that_fill_at_once_end_with_one_collection(tmp_path: Path, monkeypatch) -> None:
+    """The other replica begins and ends while ours is being filled: neither loses what it fills."""
+    vectors = MatrixVectors(CountingEmbedder().embed(["a", "b", "c"]), [0, 1, 1], size=2, embedder=None)  # type: ignore[arg-type]
+    store, fill, theirs = ChromaStore(folder=tmp_path), chroma_store._fill, []
+
+    def interrupted(collection, given) -> None:
+        monkeypatch.setattr(chroma_store, "_fill", fill)
+        theirs.append(store.ensure("v" * 64, vectors))
+        fill(collection, given)
+
+    monkeypatch.setattr(chroma_store, "_fill", interrupted)
+    mine = store.ensure("v" * 64, vectors)
+    assert mine.name == theirs[0].name
+    assert [c.name for c in store._client.list_collections()] == [mine.name]
+    assert mine.count() == 3
+    store.close()
+
+
+def test_what_was_left_half_filled_goes_after_an_hour(tmp_path: Path, monkeypatch) -> None:
+    vectors = MatrixVectors(CountingEmbedder().embed(["a"]), [0], size=1, embedder=None)  # type: ignore[arg-type]
+    store = ChromaStore(folder=tmp_path)
+    for name, age in (("dead", 7200), ("alive", 60)):
+        begun = {"complete": False, "begun": int(time.time()) - age}
+        store._client.create_collection("payops-runbooks-" + "v" * 24 + f"-{name}", metadata=begun)
+    kept = store.ensure("v" * 64, vectors)
+    store.prune()
+    assert {c.name for c in store._client.list_collections()} == {kept.name, "payops-runbooks-" + "v" * 24 + "-alive"}
+    store.close()
+
+
 def test_old_versions_are_dropped_and_the_one_before_is_kept(tmp_path: Path) -> None:
     vectors = MatrixVectors(CountingEmbedder().embed(["a"]), [0], size=1, embedder=None)  # type: ignore[arg-type]
     store = ChromaStore(folder=tmp_path)
     for version in "abcd":
         store.ensure(version * 64, vectors)
     store.prune()
-    assert sorted(c.name[-1] for c in store._client.list_collections()) == ["c", "d"]
+    left = {c.name.removeprefix("payops-runbooks-")[0] for c in store._client.list_collections()}
+    assert left == {"c", "d"}
     store.close()
 
 
