@@ -10,6 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -127,19 +129,26 @@ def test_the_wheel_carries_every_file_of_ours(tmp_path: Path) -> None:
     assert not [p for p in unpacked.rglob("*") if p.name.startswith(("tests", ".env", "promptlog.sqlite"))]
 
 
-def test_the_wheel_alone_runs_the_demo_read_only_and_offline(tmp_path: Path) -> None:
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that another user can reach: pytest's own is closed to others."""
+    folder = Path(tempfile.mkdtemp(prefix="payops-image-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_the_wheel_alone_runs_the_demo_read_only_and_offline(place: Path) -> None:
     """The wheel's files before the checkout on the path, dependencies of the test's environment."""
     needs_namespaces()
-    site = unpack(build_wheel(ROOT, tmp_path / "dist"), tmp_path / "site")
-    said = _run([sys.executable], tmp_path, {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"})
+    site = unpack(build_wheel(ROOT, place / "dist"), place / "site")
+    said = _run([sys.executable], place, {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"})
     assert f"from {site}" in said
 
 
-def _run(python: list[str], tmp_path: Path, environment: dict[str, str]) -> str:
+def _run(python: list[str], place: Path, environment: dict[str, str]) -> str:
     """Try to write where nobody may, then the demo; what both said."""
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(folder.stat().st_mode | 0o055)
-    state, scratch = tmp_path / "state", tmp_path / "scratch"
+    state, scratch = place / "state", place / "scratch"
     tried = contained([*python, "-c", TRY_TO_WRITE], state=state, scratch=scratch, environment=environment)
     assert tried.returncode == 0, tried.stderr
     assert "WRITTEN" not in tried.stdout
@@ -155,19 +164,19 @@ def _run(python: list[str], tmp_path: Path, environment: dict[str, str]) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_builder_s_steps_make_an_installation_that_runs(tmp_path: Path) -> None:
+def test_the_builder_s_steps_make_an_installation_that_runs(place: Path) -> None:
     """Every COPY and RUN of the first stage, by hashes from the registries; then the demo, as the image runs it."""
     needs_namespaces()
-    root = tmp_path / "image"
+    root = place / "image"
     carry_out(TEXT, 0, context=ROOT, root=root)
     shutil.rmtree(root / "src")
     (wheel,) = (root / "tmp" / "wheel").glob("*.whl")
-    assert wheel.read_bytes() == build_wheel(ROOT, tmp_path / "again").read_bytes(), "the image holds what is signed"
+    assert wheel.read_bytes() == build_wheel(ROOT, place / "again").read_bytes(), "the image holds what is signed"
     made = root / "opt" / "payops"
     command = made / "bin" / "payops"
     assert command.read_text(encoding="utf-8").startswith(f"#!{made}/bin/python")
     assert not (made / "bin" / "pip").exists(), "nothing that installs is shipped"
-    said = _run([str(made / "bin" / "python")], tmp_path, {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1"})
+    said = _run([str(made / "bin" / "python")], place, {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1"})
     assert f"from {made}" in said
     size = sum(p.lstat().st_size for p in made.rglob("*") if p.is_file()) / 1e6
     print(f"installed: {size:.0f} MB before compression")
