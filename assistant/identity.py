@@ -70,7 +70,8 @@ class Held:
 @dataclass(frozen=True, slots=True)
 class Head:
     """An incident without its alerts: all that placing needs. `onsets` is the first and last `startsAt`; `opened_at`,
-    `joined_at` and `resolved_at` are ours; `wants` counts material changes since the beginning."""
+    `joined_at` and `resolved_at` are ours; `wants` counts material changes since the beginning;
+    `alone`: a person split it, so nothing merges it again by itself."""
 
     id: IncidentId
     opened_at: float
@@ -85,6 +86,7 @@ class Head:
     resolved_at: float | None = None
     storm: bool = False
     muted: bool = False
+    alone: bool = False
     merged_into: IncidentId | None = None
     wants: int = 0
 
@@ -345,6 +347,7 @@ def _of(head: Head, alerts: Sequence[Alert], *, now: float) -> Head:
         entities=_bounded(frozenset(), {e for a in alerts for e in entities(a)}),
         firing=firing,
         resolved_at=None if firing else (head.resolved_at or now),
+        alone=True,
         wants=head.wants + 1,
     )
 

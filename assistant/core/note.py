@@ -14,7 +14,7 @@ from assistant.core.incident import IncidentId, Severity
 from assistant.core.runbook import Passage
 from assistant.core.time import Instant
 
-NoteStatus = Literal["open", "updated", "nothing wrong now", "resolved"]
+NoteStatus = Literal["open", "updated", "nothing wrong now", "resolved", "merged"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def show(note: Note, console: Console) -> None:
 
 
 def _colour(note: Note) -> str:
-    return "green" if note.status in {"nothing wrong now", "resolved"} else _COLOURS[note.severity]
+    return "green" if note.status in {"nothing wrong now", "resolved", "merged"} else _COLOURS[note.severity]
 
 
 def _head(note: Note) -> Iterable[RenderableType]:

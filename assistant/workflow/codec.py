@@ -55,6 +55,7 @@ def head_to_json(head: Head) -> dict[str, Any]:
         "scope": sorted(map(list, head.scope)),
         "firing": head.firing,
         "muted": head.muted,
+        "alone": head.alone,
     }
 
 
@@ -75,6 +76,7 @@ def head_from_json(raw: Mapping[str, Any], **columns: Any) -> Head:
         scope=frozenset((n, v) for n, v in raw["scope"]),
         firing=raw["firing"],
         muted=raw["muted"],
+        alone=raw.get("alone", False),  # heads of before there was one
     )
 
 

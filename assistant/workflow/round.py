@@ -13,13 +13,16 @@ from typing import Any
 from assistant.core.incident import Incident, IncidentId
 from assistant.core.note import Note
 from assistant.core.note_json import note_to_json
-from assistant.errors import PromptLogError, WorkflowError
+from assistant.core.note_restored import note_of
+from assistant.errors import PromptLogError, UsageError, WorkflowError
+from assistant.identity import Head
 from assistant.notebook.canonical import dump
 from assistant.notebook.database import Database
 from assistant.notebook.notes import NoteBook
 from assistant.ports import Clock, PromptLog
 from assistant.promptlog.record import Entry, Event, Receipt, RecordId
 from assistant.telemetry.logs import about
+from assistant.workflow import joining
 from assistant.workflow.incidents import IncidentBook, Snapshot
 from assistant.workflow.investigator import Investigator, skew_gap
 from assistant.workflow.outbox import Carrier, Outbox
@@ -134,12 +137,16 @@ class Work:
         if done is not None:
             return {"revision": done}
         snapshot = self._snapshot(incident)
+        if (whole := snapshot.head.merged_into) is not None:
+            return {"revision": self.farewell(incident, whole)}
         value = self.parts.investigator.incident(incident, snapshot.alerts)
         if crashes >= CRASHES:
             return {"revision": self._keep(self._plain(value, _CRASHED), value, snapshot, key=f"{number}.facts")}
         found = self.parts.investigator.examine(value)
         self._found[incident, number] = (value, found)
         self.parts.probe("facts.examined")
+        if (elder := self._elder(snapshot.head, found)) is not None and self._joined(incident, elder):
+            return {"revision": self.farewell(incident, elder)}
         if number > 1:
             return {"revision": None}
         note = self.parts.investigator.facts(found, revision=self.parts.notes.next_revision(incident))
@@ -153,6 +160,8 @@ class Work:
         if done is not None or (facts is not None and nothing_to_add):
             return {"revision": done or facts}
         snapshot = self._snapshot(incident)
+        if snapshot.head.merged_into is not None:
+            return {"revision": None}
         value, found = self._found.pop((incident, number), (None, None))
         if value is None:
             value = self.parts.investigator.incident(incident, snapshot.alerts)
@@ -171,6 +180,50 @@ class Work:
             note = self.parts.investigator.draft(found, revision=revision)
         self.parts.probe("note.written")
         return {"revision": self._keep(note, value, snapshot, key=f"{number}.note")}
+
+    def _elder(self, mine: Head, found: Any) -> IncidentId | None:
+        """The older open incident whose latest note tells the same cause since the same moment, if there is one."""
+        p = self.parts
+        older = joining.elders(mine, p.incidents.wanted())
+        cause = joining.cause_of(note_to_json(p.investigator.sketch(found))) if older else None
+        if cause is None:
+            return None
+        for head in older:
+            latest = p.notes.latest(head.id)
+            if latest is not None and joining.same(cause, joining.cause_of(latest)):
+                return head.id
+        return None
+
+    def _joined(self, incident: IncidentId, elder: IncidentId) -> bool:
+        """Make it part of the elder, recorded first. False where that cannot be: both then go on as they are."""
+        entry = Entry(
+            event=Event.CONFIG_CHANGE,
+            actor="analyst",
+            resource="incident",
+            incident=elder,
+            id=RecordId(f"{incident}.merge.{elder}"),
+            facts={"decision": "merge", "other": incident},
+        )
+        try:
+            self._appended(entry)
+            self.parts.incidents.merge(elder, incident)
+        except (PromptLogError, UsageError) as error:
+            _LOG.warning("not merged", extra={"incident": incident, "reason": type(error).__name__})
+            return False
+        self.parts.probe("facts.merged")
+        return True
+
+    def farewell(self, incident: IncidentId, kept: IncidentId) -> int | None:
+        """The last revision of an incident that became part of `kept`, once; None where nothing of it was shown."""
+        p = self.parts
+        latest = p.notes.latest(incident)
+        if latest is None or latest["status"] == "merged":
+            return None
+        head, alerts = self._snapshot(incident).head, self._snapshot(kept).alerts
+        value = p.investigator.incident(incident, alerts)
+        last = note_of(latest, p.scanner.restore)
+        note = joining.farewell(last, kept, now=p.clock.now(), revision=p.notes.next_revision(incident))
+        return self._kept(note, value, Snapshot(head, alerts), key=f"{head.wants}.merged")
 
     def _same(self, incident: IncidentId, found: Any) -> bool:
         """Whether a further look found nothing that is worth a revision."""

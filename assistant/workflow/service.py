@@ -147,6 +147,7 @@ class Service:
         """Make two incidents one, recorded under a pseudonym of `by`. Raises UsageError, PromptLogError, Away."""
         self._decided("merge", kept, by=by, other=other)
         self.incidents.merge(kept, other)
+        self._work.farewell(other, kept)
         self.wake("rounds")
 
     def split(self, incident: IncidentId, fingerprints: Sequence[str], *, by: str) -> IncidentId:

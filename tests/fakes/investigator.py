@@ -1,4 +1,5 @@
-"""An investigator that finds nothing but writes proper notes, and can be told to be slow or to fail."""
+"""An investigator that finds nothing, or the `cause` (dimension, entity) it is told, but writes proper notes; it can be
+told to be slow or to fail."""
 
 from __future__ import annotations
 
@@ -8,8 +9,11 @@ from typing import Any
 
 from assistant.core.alert import Alert
 from assistant.core.draft import ModelUse
+from assistant.core.finding import Findings, Onset
+from assistant.core.hypothesis import Hypothesis
 from assistant.core.incident import Incident, IncidentId
 from assistant.core.note import Note
+from assistant.core.time import Instant
 from assistant.incidents import incident_of
 from assistant.workflow.plain import plain_note
 from redaction import FinalScanner
@@ -23,6 +27,7 @@ class WritingInvestigator:
     slow_s: float = 0.0
     fault: Exception | None = None
     has_model: bool = True
+    cause: tuple[str, str] | None = None
     drafts: int = 0
     examined: int = 0
 
@@ -37,9 +42,16 @@ class WritingInvestigator:
         return incident
 
     def facts(self, found: Any, *, revision: int, without_model: str = "") -> Note:
-        return plain_note(
-            found, why=without_model or "facts first", now=self.now, revision=revision, scanner=FinalScanner()
-        )
+        why = without_model or "facts first"
+        note = plain_note(found, why=why, now=self.now, revision=revision, scanner=FinalScanner())
+        return note if self.cause is None else self._explained(note, *self.cause)
+
+    def _explained(self, note: Note, dimension: str, entity: str) -> Note:
+        """The note with a leading cause, since two minutes before now."""
+        at = Instant(self.now - 120)
+        because = Hypothesis(entity, dimension, "issuer_outage", f"{entity} is away", "likely", 0.8)
+        onset = Onset(at=at, earliest=at, latest=at, series=2)
+        return replace(note, hypotheses=(because,), findings=Findings(health="failing", onset=onset))
 
     def sketch(self, found: Any) -> Note:
         return self.facts(found, revision=0)
