@@ -12,11 +12,13 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import pytest
 
 from assistant.settings import Settings, Web
+from assistant.web.access.limits import Buckets
 from assistant.web.access.oidc import OidcLogin, safe_path
 from assistant.web.access.open import open_access
 from tests.doubles.oidc_provider import CLIENT, SECRET, Claims, Provider, b64, jwk, new_key, pem, provider, signed
 from tests.fakes.promptlog import MemoryLog
 from tests.web.access.console import Answer, Browser, Console, console
+from tests.web.openapi import each_request
 
 ROLES = {
     "responder": ("payments-oncall", "platform"),
@@ -452,3 +454,25 @@ def test_a_fetch_without_a_session_is_told_and_not_sent_away(here: Console) -> N
     for accept in ("application/json", "text/event-stream"):
         answer = browser_of(here).get("/", Accept=accept)
         assert (answer.status, answer.headers["content-type"]) == (401, "application/json")
+
+
+def test_generated_requests_to_the_login(here: Console) -> None:
+    """Whatever is asked of login, callback and logout: no fault, nobody in, nothing reflected, no way elsewhere."""
+    import requests
+
+    here.access.by_address = Buckets(rate=1e9, burst=1e9)
+
+    def ask(request: dict[str, Any]) -> None:
+        url = request["url"].replace("http://placeholder", here.listener.url)
+        headers = {**(request.get("headers") or {}), "Host": urlsplit(here.access.url).netloc, "Accept": "text/html"}
+        answer = requests.request(**{**request, "url": url, "headers": headers}, timeout=60, allow_redirects=False)
+        assert answer.status_code < 500
+        assert "payops" not in answer.cookies
+        away = answer.headers.get("location", "/")
+        assert away.startswith("/") or away.startswith(f"{here.access.login._issuer.issuer}/authorize?")  # type: ignore[attr-defined]
+        for text in (request.get("params") or {}).values():
+            assert not (isinstance(text, str) and len(text) > 2 and "<" in text) or text not in answer.text
+
+    assert each_request(here.access.routes(), ask, examples=25) == 3
+    here.access.records.flush()
+    assert not here.events("auth.login")
