@@ -11,13 +11,15 @@ from assistant.errors import SettingsError, WorkflowError
 
 
 class Listener:
-    """Binds at once, so that a taken port is one line at the start. `port` is the real one where 0 was asked for."""
+    """Binds at once, so that a taken port is one line at the start. `port` is the real one where 0 was asked for; `app`
+    is what it serves."""
 
     def __init__(self, app: Any, *, host: str, port: int, name: str) -> None:
         self._socket = _bound(host, port, name)
         self.host = host
         self.port = int(self._socket.getsockname()[1])
         self.name = name
+        self.app = app
         self._server = _server(app)
         self._thread = threading.Thread(target=self._serve, name=f"listener-{name}", daemon=True)
 

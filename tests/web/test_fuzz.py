@@ -59,8 +59,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def listener(running: Running, name: str) -> tuple[Listener, Any]:
     """The listener and its application's routes."""
     made = running.live.console_listener if name == "console" else running.live.webhook_listener
-    app = made._server.config.app
-    return made, getattr(app, "_app", app).routes
+    return made, made.app.routes
 
 
 def asked(running: Running, url: str, name: str, request: dict[str, Any]) -> requests.Response:
