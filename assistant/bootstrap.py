@@ -152,16 +152,19 @@ def build(
     actor: str = "cli",
     overrides: Overrides | None = None,
     dense: bool = False,
+    log: PromptLog | None = None,
+    runbooks: RunbookIndex | None = None,
 ) -> House:
-    """Everything wired around `sources`. Raises SettingsError, RedactionError or PromptLogError with the mend."""
+    """Everything wired around `sources`, and around a log and an index that are open already where they are given.
+    Raises SettingsError, RedactionError or PromptLogError with the mend."""
     from assistant.sources.promql_parse import metrics_of
 
     quiet_telemetry()
     scanner, redactor = FinalScanner(), redactor_of(settings)
-    log = prompt_log(settings, scanner)
+    log = log or prompt_log(settings, scanner)
     model = chat_model(settings, log, scanner, redactor, actor=actor)
     facts, draft = writers(model, scanner)
-    runbooks = runbook_index(settings, redactor, dense=dense)
+    runbooks = runbooks or runbook_index(settings, redactor, dense=dense)
     return House(
         redactor=redactor,
         scanner=scanner,

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "feedback": ("assistant.commands.papers", "feedback", "say what a note was worth; take it as an evaluation set"),
     "serve": ("assistant.commands.serve", "serve", "run beside a team's stack: webhook, Slack, console"),
     "doctor": ("assistant.commands.doctor", "doctor", "what can be reached, and whether any credential could write"),
+    "reload": ("assistant.commands.serve", "reload", "have serve read its configuration again"),
     "off": ("assistant.commands.serve", "off", "stop model and posts on every replica at once"),
     "on": ("assistant.commands.serve", "on", "resume model and posts"),
     "redact": ("assistant.commands.redact", "app", "remove card data, personal data and secrets from text"),

@@ -54,7 +54,9 @@ class UsageError(PayopsError):
 
 
 class SettingsError(UsageError):
-    pass
+    """`also`: what else is wrong in the same file, for those who list all of it."""
+
+    also: tuple[SettingsError, ...] = ()
 
 
 class AlertError(UsageError):

@@ -31,6 +31,7 @@ from redaction import Redactor
 
 if TYPE_CHECKING:
     from assistant.guests import Guest
+    from assistant.ports import PromptLog, RunbookIndex
     from assistant.promptlog.chores import Chores
     from assistant.promptlog.publish import Publisher
     from assistant.web.listener import Listener
@@ -114,8 +115,15 @@ class Live:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, told)
+        from assistant.reloading import on_hangup, write_pid
+
+        hung_up = threading.Event()
+        signal.signal(signal.SIGHUP, lambda number, frame: hung_up.set())
+        write_pid(self.settings.state)
         while not self._stop.wait(0.5):
-            pass
+            if hung_up.is_set():
+                hung_up.clear()
+                on_hangup(self)
         self.stop(drain_s=drain_s)
 
     def stop(self, *, drain_s: float = 25.0) -> None:
@@ -167,7 +175,7 @@ class Live:
         with self._guard:
             if not self.log_failure():
                 return
-            fresh = self._built()
+            fresh = self._built(runbooks=self.house.runbooks)
             old, self.house = self.house, fresh
             old_publisher, self._publisher = self._publisher, self._published(fresh)
             old_chores, self._chores = self._chores, self._chores_of(fresh, self._publisher)
@@ -179,6 +187,16 @@ class Live:
         old_chores.close()
         old_publisher.close()
         old.promptlog.close()
+
+    def renew_house(self, settings: Settings) -> None:
+        """Look with these settings from the next round on; the log, the index and what listens stay as they are."""
+        from assistant.sources.live import Servers
+
+        with self._guard:
+            self.settings = settings
+            self.servers = Servers(settings)
+            self.house = self._built(log=self.house.promptlog, runbooks=self.house.runbooks)
+            self._investigator.house = self.house
 
     def receive(self, alerts: Sequence[Alert], /) -> Sequence[str]:
         placed = self.service.receive(alerts)
@@ -194,20 +212,22 @@ class Live:
             _LOG.warning("Alertmanager left alerts out", extra={"alerts": group.truncated})
         return alerts
 
-    def _built(self) -> House:
+    def _built(self, *, log: PromptLog | None = None, runbooks: RunbookIndex | None = None) -> House:
         """A house over servers that all incidents share, connections and circuit breakers included."""
         from assistant.bootstrap import build
         from assistant.house import Sources
         from assistant.telemetry.records import count_record
 
+        servers = self.servers
+
         def sources(redactor: Redactor) -> Sources:
-            mine = self.servers.incident(redactor)
+            mine = servers.incident(redactor)
             parts = mine.parts(now=Instant(time.time()))
             return Sources(parts.alerts, parts.metrics, parts.logs, parts.changes, notices=mine.notices)
 
-        house = build(self.settings, sources, actor="serve", dense=True)
-        log: Any = house.promptlog
-        log.told = partial(count_record, self.metrics)
+        house = build(self.settings, sources, actor="serve", dense=True, log=log, runbooks=runbooks)
+        opened: Any = house.promptlog
+        opened.told = partial(count_record, self.metrics)
         return replace(house, warnings=self._warnings)
 
     def _service(self, notes: Path, terminal: bool) -> Service:

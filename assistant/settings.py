@@ -353,7 +353,11 @@ def load_settings(config: Path | None = None, *, state: Path | None = None) -> S
         raise SettingsError(f"{path}: not UTF-8", mend="save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: not TOML: {error}", mend="mend that line") from None
-    built = _build(Settings, table, where=_Where(str(path), text), prefix=())
+    where = _Where(str(path), text)
+    built = _build(Settings, table, where=where, prefix=())
+    if where.errors:
+        where.errors[0].also = tuple(where.errors[1:])
+        raise where.errors[0]
     return _replace(built, file=str(path), state=state)
 
 
@@ -378,8 +382,11 @@ def person() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Where:
+    """The file at hand, and what is wrong in it: all of it is found, not only the first."""
+
     file: str
     text: str
+    errors: list[SettingsError] = field(default_factory=list)
 
     def line(self, path: tuple[str, ...]) -> str:
         """`file:line` of the key, as well as text can tell: its table's header first, then the key below it."""
@@ -406,8 +413,12 @@ def _build(kind: type[T], table: Mapping[str, Any], *, where: _Where, prefix: tu
         if key not in known:
             near = difflib.get_close_matches(key, sorted(known), n=1)
             mend = f'did you mean "{near[0]}"?' if near else f"known here: {', '.join(sorted(known))}"
-            raise SettingsError(f'{where.line(path)}: unknown key "{".".join(path)}"', mend=mend)
-        values[key] = _coerce(hints[key], value, where=where, path=path)
+            where.errors.append(SettingsError(f'{where.line(path)}: unknown key "{".".join(path)}"', mend=mend))
+            continue
+        try:
+            values[key] = _coerce(hints[key], value, where=where, path=path)
+        except SettingsError as error:
+            where.errors.append(error)
     return kind(**values)
 
 

@@ -62,10 +62,22 @@ class Database:
             if found is None:
                 connection.execute(_meta.insert().values(name="schema", value=str(SCHEMA)))
             elif int(found) > SCHEMA:
-                raise Damaged(
-                    f"{self.place} was written by a newer payops (schema {found}, this one knows {SCHEMA})",
-                    mend="start the newer version, or give another --state or [workflow] url",
-                )
+                raise self._newer(int(found))
+
+    def refuse_newer(self) -> None:
+        """A look before the start that changes nothing. Raises Damaged for a newer schema, Away without a server."""
+        with self.read() as connection:
+            if not sa.inspect(connection).has_table(_meta.name):
+                return
+            found = connection.execute(sa.select(_meta.c.value).where(_meta.c.name == "schema")).scalar()
+        if found is not None and int(found) > SCHEMA:
+            raise self._newer(int(found))
+
+    def _newer(self, found: int) -> Damaged:
+        return Damaged(
+            f"{self.place} was written by a newer payops (schema {found}, this one knows {SCHEMA})",
+            mend="start the newer version, or give another --state or [workflow] url",
+        )
 
     @contextmanager
     def write(self, *, lock: str = "") -> Iterator[sa.Connection]:

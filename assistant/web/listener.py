@@ -51,6 +51,11 @@ class Listener:
         self._server.run(sockets=[self._socket])
 
 
+def bindable(host: str, port: int, name: str) -> None:
+    """Raises SettingsError where the listener could not have this port."""
+    _bound(host, port, name).close()
+
+
 def _bound(host: str, port: int, name: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
