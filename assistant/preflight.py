@@ -57,8 +57,11 @@ class Preflight:
         self.found[Problem(what, mend, usage)] = None
 
     def screen(self) -> str:
-        """Everything on one screen."""
+        """Everything on one screen; a single thing on one line, like every error of ours."""
         n = len(self.found)
+        if n == 1:
+            (one,) = self.found
+            return f"payops: {one.what}; {one.mend}" if one.mend else f"payops: {one.what}"
         lines = [f"payops serve does not start: {n} thing{'s are' if n > 1 else ' is'} wrong", ""]
         for i, problem in enumerate(self.found, 1):
             lines.append(f"{i:3}. {problem.what}")
