@@ -61,7 +61,7 @@ def create(settings: Settings, out: Path, *, by: str, with_keys: bool = False) -
     """A consistent copy, while others write. The backup is a record, under a fresh checkpoint, before it is made.
     Raises UsageError, PromptLogError."""
     elsewhere = tuple(
-        name for name, url in (("notebook", database_url(settings)), ("prompt log", settings.log.url)) if url
+        name for name, url in (("notebook", database_url(settings)), ("prompt log", settings.log.database())) if url
     )
     if not elsewhere and not (settings.state / LOG_FILE).exists():
         raise UsageError(f"{settings.state} holds no state", mend="give --state")
@@ -71,7 +71,7 @@ def create(settings: Settings, out: Path, *, by: str, with_keys: bool = False) -
             if (settings.state / name).exists():
                 copy_sqlite(settings.state / name, folder / name)
         log_size = 0
-        if not settings.log.url:
+        if not settings.log.database():
             copy_sqlite(settings.state / LOG_FILE, folder / LOG_FILE)
             log_size, checkpoint = _log_of(folder / LOG_FILE)
         for name in (*_FOLDERS, *((_KEYS,) if with_keys else ())):
@@ -261,7 +261,7 @@ def postgres_commands(settings: Settings) -> tuple[str, ...]:
     """What backs up the parts that are in PostgreSQL: one consistent snapshot each, without the password."""
     from sqlalchemy.engine import make_url
 
-    urls = dict.fromkeys(u for u in (database_url(settings), settings.log.url) if u)
+    urls = dict.fromkeys(u for u in (database_url(settings), settings.log.database()) if u)
     try:
         shown = [make_url(u).set(drivername="postgresql", password=None).render_as_string() for u in urls]
     except PayopsError:

@@ -218,7 +218,13 @@ def server() -> Iterator[Postgres]:
 @pytest.mark.live
 def test_pg_dump_as_create_prints_it_restores_to_a_log_that_verifies(server: Postgres, tmp_path: Path) -> None:
     url = server.create_database("backed_up")
-    settings = settings_for(tmp_path / "state", url)
+    given, secret = settings_for(tmp_path / "state", url), str(tmp_path / "url")
+    Path(secret).write_text(url)
+    settings = replace(
+        given,
+        workflow=replace(given.workflow, url="", url_file=secret),
+        log=replace(given.log, url="", url_file=secret),
+    )
     (tmp_path / "drop").mkdir()
     live = Live(settings, notes=tmp_path / "notes")
     live.start()
