@@ -11,11 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from assistant.case import Case
 from assistant.core.alert import Alert, Question, Rule
 from assistant.core.answer import Answer
+from assistant.core.incident import IncidentId
+from assistant.core.time import Instant, Window
 from assistant.errors import PromptLogError, SourceError
 from assistant.house import House
 from assistant.incidents import incident_of, new_id, together
@@ -25,24 +28,46 @@ from assistant.records import received, recording
 from redaction import LeakBlocked
 
 
-def ask(text: str, house: House, *, asker: str, tell: Stage = lambda stage: None) -> tuple[Answer, int | None]:
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a question is about, where that is known: the incident in whose thread it was asked, with its alerts."""
+
+    incident: IncidentId
+    alerts: tuple[Alert, ...]
+
+
+def ask(
+    text: str,
+    house: House,
+    *,
+    asker: str,
+    tell: Stage = lambda stage: None,
+    about: About | None = None,
+    lookback_s: float = 0.0,
+    seen: Callable[[Case], None] = lambda case: None,
+) -> tuple[Answer, int | None]:
     """The answer to a person's question, and the index of its record (None where the log could not take it).
 
-    `text` is raw: it is redacted before anything else sees it. Raises nothing that a source, a model or the log does.
+    `text` is raw: it is redacted before anything else sees it. `lookback_s` says how far to look, where the asker did;
+    `seen` is given what was found before the answer is written, for whoever cannot wait for it. Raises nothing that a
+    source, a model or the log does.
     """
     if house.answer is None:
         raise ValueError("this house was built without an answerer")
-    incident_id = new_id()
+    incident_id = about.incident if about else new_id()
     redactor = house.redactor.for_incident(incident_id)
     question = Question(redactor.redact(text), house.clock.now(), asker)
     sources = house.sources(redactor)
     rules: Sequence[Rule] = _or_none(sources.alerts.rules)
-    alerts: Sequence[Alert] = _or_none(sources.alerts.alerts)
-    incident = incident_of(
-        together(alerts, rules), rules, now=house.clock.now(), incident_id=incident_id, question=question
-    )
+    alerts = about.alerts if about else together(_or_none(sources.alerts.alerts), rules)
+    incident = incident_of(alerts, rules, now=house.clock.now(), incident_id=incident_id, question=question)
+    if lookback_s:
+        start = Instant(incident.window.end - lookback_s)
+        baseline = Window(Instant(start - 3600.0), start)
+        incident = replace(incident, window=Window(start, incident.window.end), baseline=baseline)
     _quietly(lambda: received(incident, house))
     case = examine(incident, house, tell=tell)
+    seen(case)
     tell("answering")
     answer = house.answer(question, case.context, recording(sources, incident, house))
     return answer, _quietly(lambda: _recorded(answer, incident_id, house))

@@ -206,7 +206,7 @@ def world_sources(path: Path) -> Callable[[Redactor], Sources]:
         from assistant.sources.world import WorldSource
 
         mine = WorldSource.open(path, redactor)
-        return Sources(alerts=mine, metrics=mine, logs=mine, changes=mine)
+        return Sources(alerts=mine, metrics=mine, logs=mine, changes=mine, findings=mine.findings)
 
     return of
 
@@ -221,7 +221,9 @@ def live_sources(settings: Settings) -> Callable[[Redactor], Sources]:
     def of(redactor: Redactor) -> Sources:
         mine = servers.incident(redactor)
         parts = mine.parts(now=Instant(time.time()))
-        return Sources(parts.alerts, parts.metrics, parts.logs, parts.changes, notices=mine.notices)
+        return Sources(
+            parts.alerts, parts.metrics, parts.logs, parts.changes, notices=mine.notices, findings=mine.findings
+        )
 
     return of
 

@@ -100,6 +100,7 @@ def collect(
         changes=changes_job.result(),
         topology=topology_job.result(),
         gaps=tuple(dict.fromkeys((*gaps.all(), *sources.notices(), *_blind(catalogue, log_labels, gaps)))),
+        cardholder=sources.findings(),
     )
 
 

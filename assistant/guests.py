@@ -41,4 +41,9 @@ def guests(settings: Settings) -> tuple[Guest, ...]:
     """The rooms that these settings ask for. A room adds itself here, imported where it is used."""
     from assistant.attesting import attesting, wanted
 
-    return (attesting(),) if wanted(settings) else ()
+    made = [attesting()] if wanted(settings) else []
+    if settings.slack.bot_token():
+        from assistant.slack.guest import slack
+
+        made.append(slack())
+    return tuple(made)

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from assistant.core.alert import Question
 from assistant.core.answer import Answer
 from assistant.core.draft import Written
 from assistant.core.evidence import Gap
+from assistant.core.incident import IncidentId
 from assistant.core.note import Note
 from assistant.core.paper import PaperKind
 from assistant.core.prompt import Context
 from assistant.core.query import Select
 from assistant.ports import AlertSource, ChangeSource, Clock, LogSource, MetricSource, PromptLog, RunbookIndex, Writer
-from redaction import FinalScanner, Redactor
+from redaction import CardholderFinding, FinalScanner, Redactor
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
     """The four sources of one incident; what crosses them was redacted with that incident's redactor. `notices` tells
-    what their answers did not cover: series over a budget, lines that were cut, a server's own warnings."""
+    what their answers did not cover: series over a budget, lines that were cut, a server's own warnings. `findings`
+    tells of card data in what was read: a case for security people, never part of a note."""
 
     alerts: AlertSource
     metrics: MetricSource
     logs: LogSource
     changes: ChangeSource
     notices: Callable[[], tuple[Gap, ...]] = tuple
+    findings: Callable[[], tuple[CardholderFinding, ...]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Overrides:
     approved: tuple[str, ...] = ()
     log_labels: Mapping[str, str] = field(default_factory=dict)
 
+
+Findings = Sequence[CardholderFinding]
 
 Answerer = Callable[[Question, Context, Sources], Answer]
 """Answers a question from what was found, looking around with read-only tools; raises for no source, model or log."""
@@ -57,7 +62,8 @@ class House:
     """`sources` makes the sources of one incident around its redactor. `selects` names the metrics that a PromQL
     expression reads (SourceMalformed where it does not parse). `facts` writes without a model, `draft` with one where
     there is one, `answer` answers questions, `papers` writes handovers and the like; `model_state` is for the metrics.
-    `actor` is who or what caused the work, as a pseudonym."""
+    `actor` is who or what caused the work, as a pseudonym. `found` is told of card data in telemetry, each time it is
+    seen."""
 
     redactor: Redactor
     scanner: FinalScanner
@@ -75,3 +81,4 @@ class House:
     actor: str = "cli"
     concurrency: int = 4
     warnings: tuple[str, ...] = ()
+    found: Callable[[IncidentId, Findings], None] = lambda incident, findings: None

@@ -46,6 +46,8 @@ def examine(incident: Incident, house: House, *, tell: Stage = lambda stage: Non
     observations = collect(
         incident, sources, selects=house.selects, overrides=house.overrides, concurrency=house.concurrency
     )
+    if observations.cardholder:
+        house.found(incident.id, observations.cardholder)
     tell("working out what changed")
     analysis = analyse(observations)
     tell("finding the runbook")

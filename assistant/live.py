@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -21,9 +21,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from assistant.core.alert import Alert
+from assistant.core.incident import IncidentId
 from assistant.core.time import Instant
 from assistant.errors import PayopsError, PromptLogError
-from assistant.house import House
+from assistant.house import Findings, House
 from assistant.incidents import Spans
 from assistant.serving import database_url, outlets, webhook_token
 from assistant.settings import Settings, quiet_telemetry
@@ -67,6 +68,7 @@ class Live:
         self.access = open_access(settings, log=lambda: self.house.promptlog, metrics=self.metrics)
         self._guests = tuple(guests)
         self._warnings: tuple[str, ...] = ()
+        self._tell_findings: Callable[[IncidentId, Findings], None] = self._count_findings
         self._stop = threading.Event()
         self._guard = threading.Lock()
         self.servers = Servers(settings)
@@ -146,6 +148,18 @@ class Live:
         self.house = replace(self.house, warnings=warnings)
         self._investigator.house = self.house
 
+    def tell_findings(self, tell: Callable[[IncidentId, Findings], None]) -> None:
+        """Have somebody told of card data in telemetry; without, it is counted and recorded."""
+        self._tell_findings = tell
+
+    def _found(self, incident: IncidentId, findings: Findings) -> None:
+        self._tell_findings(incident, findings)
+
+    def _count_findings(self, incident: IncidentId, findings: Findings) -> None:
+        from assistant.serving import open_cases
+
+        open_cases(self, channel=False).open_found(incident, findings)
+
     def health(self) -> Mapping[str, str]:
         return {
             **self.service.health(),
@@ -223,12 +237,14 @@ class Live:
         def sources(redactor: Redactor) -> Sources:
             mine = servers.incident(redactor)
             parts = mine.parts(now=Instant(time.time()))
-            return Sources(parts.alerts, parts.metrics, parts.logs, parts.changes, notices=mine.notices)
+            return Sources(
+                parts.alerts, parts.metrics, parts.logs, parts.changes, notices=mine.notices, findings=mine.findings
+            )
 
         house = build(self.settings, sources, actor="serve", dense=True, log=log, runbooks=runbooks)
         opened: Any = house.promptlog
         opened.told = partial(count_record, self.metrics)
-        return replace(house, warnings=self._warnings)
+        return replace(house, warnings=self._warnings, found=self._found)
 
     def _service(self, notes: Path, terminal: bool) -> Service:
         from assistant.notebook.database import open_database

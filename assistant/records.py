@@ -34,10 +34,13 @@ T = TypeVar("T")
 def received(incident: Incident, house: House) -> None:
     """The alerts (or the question) that woke us, as records. PromptLogError is the caller's to judge."""
     if incident.question is not None:
+        asker = incident.question.asker
+        person = asker if ":" in asker else None
         house.promptlog.append(
             Entry(
                 event=Event.QUESTION_RECEIVED,
-                actor=incident.question.asker,
+                actor="" if person else asker,
+                identity=person,
                 resource="question",
                 incident=incident.id,
                 bodies={"question": incident.question.text.text.encode()},
@@ -106,6 +109,7 @@ def recording(sources: Sources, incident: Incident, house: House) -> Sources:
         logs=_Logs(sources.logs, trail),
         changes=_Changes(sources.changes, trail),
         notices=sources.notices,
+        findings=sources.findings,
     )
 
 

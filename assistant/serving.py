@@ -11,6 +11,8 @@ from assistant.errors import SettingsError
 from assistant.settings import Settings
 
 if TYPE_CHECKING:
+    from assistant.live import Live
+    from assistant.workflow.cases import Cases
     from assistant.workflow.outbox import Carrier
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -51,3 +53,16 @@ def webhook_token(settings: Settings) -> str:
             mend="set [web] webhook_token_env or webhook_token_file, or listen on 127.0.0.1",
         )
     return token
+
+
+def open_cases(live: Live, *, channel: bool) -> Cases:
+    """Cases of card data found; `channel` says that there is an outlet that tells them."""
+    from assistant.workflow.cases import Cases
+
+    return Cases(
+        live.service.database,
+        live.service.outbox,
+        promptlog=lambda: live.house.promptlog,
+        channel=channel,
+        count=lambda place, klass: live.metrics.cases.labels(place, klass).inc(),
+    )

@@ -172,7 +172,10 @@ class SlackRoutes:
 
 @dataclass(frozen=True, slots=True)
 class Slack:
-    """Slack. `mode` is "socket" or "http"; `quiet` records and posts nothing."""
+    """Slack. `mode` is "socket" or "http"; `quiet` records and posts nothing but cases for `security_channel` and the
+    weekly report for `report_channel`. `users` and `channels` say who may ask where (empty: everybody, everywhere);
+    `allow_connect` lets people of other workspaces ask; `identities` maps Slack ids to a directory's names.
+    """
 
     url: str = "https://slack.com/api/"
     mode: str = "socket"
@@ -184,6 +187,7 @@ class Slack:
     signing_secret_file: str = ""
     routes: SlackRoutes = field(default_factory=SlackRoutes)
     security_channel: str = ""
+    report_channel: str = ""
     users: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     quiet: bool = False

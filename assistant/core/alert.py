@@ -66,7 +66,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a person asked, redacted before it got here. `asker` is a pseudonym."""
+    """What a person asked, redacted before it got here. `asker` is a pseudonym, or a person ("slack:U…") for whom the
+    prompt log makes one; it is shown to nobody and stands in no prompt."""
 
     text: RedactedText
     asked_at: Instant

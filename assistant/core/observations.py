@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from assistant.core.evidence import Change, Gap, LogEvidence, MetricEvidence, MetricInfo, Topology
 from assistant.core.incident import Incident
+from redaction import CardholderFinding
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class PaymentsMap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observations:
-    """The input of the analyst. `metrics` and `logs` cover baseline and window together."""
+    """The input of the analyst. `metrics` and `logs` cover baseline and window together; `cardholder` is card
+    data that was found in what was read (values removed)."""
 
     incident: Incident
     payments: PaymentsMap
@@ -47,3 +49,4 @@ class Observations:
     changes: tuple[Change, ...] = ()
     topology: Topology = field(default_factory=Topology)
     gaps: tuple[Gap, ...] = ()
+    cardholder: tuple[CardholderFinding, ...] = ()

@@ -23,18 +23,21 @@ def give(
     person: str,
     words: RedactedText | None = None,
     right_cause: RedactedText | None = None,
+    reason: str = "",
+    resource: str = "note",
 ) -> Receipt:
-    """Store what a person says about the note of `record` (its id). The person stands behind a pseudonym; their words
-    are a body that can expire. Raises LogUnavailable."""
+    """Store what a person says about the note (or answer: `resource`) of `record` (its id). The person stands behind a
+    pseudonym; their words are a body that can expire; `reason` is one of a few words ("stale"). Raises LogUnavailable.
+    """
     bodies = {"words": words, "right_cause": right_cause}
     return log.append(
         Entry(
             event=Event.FEEDBACK,
             identity=person,
-            resource="note",
+            resource=resource,
             incident=incident,
             correlation=record,
-            facts={"judgement": judgement},
+            facts={"judgement": judgement, **({"reason": reason} if reason else {})},
             bodies={name: text.text.encode("utf-8") for name, text in bodies.items() if text},
         )
     )

@@ -23,7 +23,7 @@ from assistant.sources.budget import Budget
 from assistant.sources.door import Door
 from assistant.sources.readonly_http import ReadOnlySession
 from assistant.sources.reads import ALERTMANAGER
-from redaction import RedactedText, Redactor
+from redaction import CardholderFinding, RedactedText, Redactor
 
 SOURCE = "alertmanager"
 MAX_BODY = 8 * 1024 * 1024
@@ -72,6 +72,10 @@ class Alertmanager:
     def for_incident(self, *, redactor: Redactor, budget: Budget | None = None) -> Alertmanager:
         """The same server for one incident: its redactor, its budget, our connections."""
         return Alertmanager(self.session, self.limits, redactor, budget)
+
+    def findings(self) -> tuple[CardholderFinding, ...]:
+        """Card data in what it answered so far."""
+        return self._door.findings()
 
     @property
     def redactions(self) -> Mapping[str, int]:

@@ -26,7 +26,7 @@ from assistant.sources.loki import Loki
 from assistant.sources.prometheus import Prometheus
 from assistant.sources.readonly_http import ReadOnlySession
 from assistant.sources.reads import DOCUMENT
-from redaction import Redactor
+from redaction import CardholderFinding, Redactor
 
 SOURCE = "changes"
 MAX_FILE = 16 * 1024 * 1024
@@ -88,6 +88,10 @@ class ChangeEvents:
     ) -> ChangeEvents:
         """The same places for one incident; `prometheus` and `loki` are those of the incident."""
         return ChangeEvents(self.settings, self.session, redactor, prometheus=prometheus, loki=loki, budget=budget)
+
+    def findings(self) -> tuple[CardholderFinding, ...]:
+        """Card data in what it answered so far."""
+        return self._door.findings()
 
     @property
     def redactions(self) -> Mapping[str, int]:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from assistant.core.alert import Labels, frozen
 from assistant.core.query import Matcher
 from assistant.errors import SourceMalformed
 from assistant.sources.promql import re2_escape
-from redaction import RedactedText, RedactionError, Redactor
+from redaction import CardholderFinding, RedactedText, RedactionError, Redactor
 
 MAX_REMEMBERED = 100_000
+_CARD_DATA = frozenset({"PAN", "SAD", "TRACK"})
 
 
 class Door:
@@ -27,18 +29,36 @@ class Door:
         self._redactor = redactor
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self._raw: dict[tuple[str, str], set[str]] = {}
+        self._card_lines: dict[str, dict[tuple[float | None, str], tuple[datetime | None, RedactedText]]] = {}
 
     def text(self, raw: str) -> RedactedText:
         return self.texts([raw])[0]
 
-    def texts(self, raw: Sequence[str]) -> list[RedactedText]:
+    def texts(self, raw: Sequence[str], seen: Sequence[tuple[str, float | None]] = ()) -> list[RedactedText]:
+        """Texts, redacted. `seen` says of each what it is of (a service) and when it was written, for `findings`."""
         try:
             redacted = self._redactor.redact_many(list(raw))
         except RedactionError:
             raise self._failed() from None
-        for item in redacted:
-            self.counts.update(item.counts)
+        for i, item in enumerate(redacted):
+            if item.counts:
+                self.counts.update(item.counts)
+                if not _CARD_DATA.isdisjoint(item.counts):
+                    self._note(item, *(seen[i] if seen else (self.source, None)))
         return redacted
+
+    def findings(self) -> tuple[CardholderFinding, ...]:
+        """Card data in what crossed so far, by what it was of and class; a line that was read twice counts once."""
+        found: list[CardholderFinding] = []
+        for source, lines in sorted(self._card_lines.items()):
+            found += self._redactor.findings(source, lines.values())
+        return tuple(found)
+
+    def _note(self, item: RedactedText, source: str, at: float | None) -> None:
+        lines = self._card_lines.setdefault(source, {})
+        if len(lines) < MAX_REMEMBERED:
+            when = datetime.fromtimestamp(at, UTC) if at is not None else None
+            lines[at, item.text] = (when, item)
 
     def labels(self, raw: Mapping[str, str]) -> Labels:
         """The label set, each name and value redacted by the rules for labels. Pairs are looked at once."""

@@ -21,7 +21,7 @@ from assistant.sources.changes import ChangeEvents
 from assistant.sources.loki import Loki
 from assistant.sources.prometheus import Prometheus
 from assistant.sources.promql import render
-from redaction import Redactor
+from redaction import CardholderFinding, Redactor
 
 
 class LiveAlerts:
@@ -163,6 +163,11 @@ class LiveSources:
         """What the servers' answers did not cover, since the last look."""
         named = (self.prometheus, self.alertmanager, self.loki, self.changes)
         return tuple(gap for source in named if source is not None for gap in source.notices())
+
+    def findings(self) -> tuple[CardholderFinding, ...]:
+        """Card data in what the servers answered so far."""
+        named = (self.alertmanager, self.loki, self.changes)
+        return tuple(f for source in named if source is not None for f in source.findings())
 
     def redactions(self) -> dict[str, int]:
         """Values removed so far, by class."""

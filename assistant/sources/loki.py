@@ -29,7 +29,7 @@ from assistant.sources.logql import search_text
 from assistant.sources.promql import LABEL_NAME
 from assistant.sources.readonly_http import ReadOnlySession
 from assistant.sources.reads import LOKI
-from redaction import Redactor
+from redaction import CardholderFinding, Redactor
 
 SOURCE = "loki"
 MAX_ENTRIES = 5000
@@ -84,6 +84,10 @@ class Loki:
     @property
     def redactions(self) -> Mapping[str, int]:
         return self._door.counts
+
+    def findings(self) -> tuple[CardholderFinding, ...]:
+        """Card data in the lines that were read, by service."""
+        return self._door.findings()
 
     def notices(self) -> tuple[Gap, ...]:
         """What an answer did not cover, since the last look: each is a gap of the note."""
@@ -197,8 +201,9 @@ class Loki:
             return 1
 
     def _redacted(self, lines: Sequence[Line], roles: Sequence[LabelRole]) -> tuple[LogLine, ...]:
-        texts = self._door.texts([text for _, _, text in lines])
         streams = {id(labels): self._door.labels(with_roles(labels, roles)) for _, labels, _ in lines}
+        seen = [(streams[id(labels)].get("service") or SOURCE, ts / 1e9) for ts, labels, _ in lines]
+        texts = self._door.texts([text for _, _, text in lines], seen)
         return tuple(
             LogLine(ts / 1e9, streams[id(labels)], text.text)
             for (ts, labels, _), text in zip(lines, texts, strict=True)

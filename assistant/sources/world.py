@@ -28,7 +28,7 @@ from assistant.sources.evaluate import Samples, evaluate, largest, matches
 from assistant.sources.logql import require_selective, search_text
 from assistant.sources.promql import render, selecting
 from assistant.sources.world_files import LogLines, json_file, raw_logs, raw_series, world_settings
-from redaction import Redactor
+from redaction import CardholderFinding, Redactor
 
 MAX_SERIES = 2000
 """As `max_series` of a server's configuration."""
@@ -78,6 +78,11 @@ class WorldSource:
         """Values removed so far, by class."""
         doors = (self._metrics_door, self._alerts_door, self._logs_door, self._changes_door)
         return sum((d.counts for d in doors), Counter())
+
+    def findings(self) -> tuple[CardholderFinding, ...]:
+        """Card data in what was read so far, by service or source."""
+        doors = (self._metrics_door, self._alerts_door, self._logs_door, self._changes_door)
+        return tuple(f for door in doors for f in door.findings())
 
     def now(self) -> Instant:
         return self._settings.now
@@ -192,8 +197,9 @@ class WorldSource:
         return low, high
 
     def _redacted(self, rows: Sequence[int]) -> tuple[LogLine, ...]:
-        texts = self._logs_door.texts([self._logs.lines[i] for i in rows])
         streams = {n: self._logs_door.labels(self._logs.streams[n]) for n in {self._logs.stream[i] for i in rows}}
+        seen = [(streams[self._logs.stream[i]].get("service") or "loki", float(self._logs.ts[i])) for i in rows]
+        texts = self._logs_door.texts([self._logs.lines[i] for i in rows], seen)
         return tuple(
             LogLine(float(self._logs.ts[i]), streams[self._logs.stream[i]], text.text)
             for i, text in zip(rows, texts, strict=True)

@@ -40,6 +40,12 @@ class Metrics:
     struck: Any
     redactions: Any
     retrieval: Any
+    cases: Any
+    slack_calls: Any
+    slack_blocked: Any
+    slack_refused: Any
+    slack_answers: Any
+    reply_seconds: Any
     denied: Any
     kept: Any
     pages: Any
@@ -112,6 +118,12 @@ def new_metrics() -> Metrics:
         cost=counter("model_cost", "Cost of answers in the currency of [model].", "line"),
         feedback=counter("feedback", "What people said of notes.", "judgement"),
         credentials=gauge("credentials_writable", "1 if the last look found a credential of ours that can write."),
+        cases=counter("cardholder_cases", "Card data where it should not be, by place and class.", "place", "klass"),
+        slack_calls=counter("slack_calls", "Calls of Slack that were answered, by method.", "method"),
+        slack_blocked=counter("slack_blocked", "Payloads to Slack that the last look stopped, by method.", "method"),
+        slack_refused=counter("slack_refused", "People and channels refused, by reason.", "why"),
+        slack_answers=counter("slack_answers", "Questions answered: whole, or partial at the hard stop.", "kind"),
+        reply_seconds=histogram("slack_reply_seconds", "From a question in Slack to its reply.", buckets=seconds),
     )
     registry.register(_Asked(metrics.readings))
     return metrics

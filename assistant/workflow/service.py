@@ -25,6 +25,8 @@ from assistant.promptlog.record import Entry, Event
 from assistant.settings import Workflow
 from assistant.telemetry.metrics import Metrics, count_note
 from assistant.workflow import SHAPE
+from assistant.workflow.asked import TABLES as QUESTION_TABLES
+from assistant.workflow.cases import TABLES as CASE_TABLES
 from assistant.workflow.claims import TABLES as CLAIM_TABLES
 from assistant.workflow.claims import Claims
 from assistant.workflow.engine import Engine
@@ -35,6 +37,7 @@ from assistant.workflow.loops import Courier, Loop, Task
 from assistant.workflow.outbox import TABLES as OUTBOX_TABLES
 from assistant.workflow.outbox import Carrier, Outbox
 from assistant.workflow.poll import TABLES as POLL_TABLES
+from assistant.workflow.posted import TABLES as POSTED_TABLES
 from assistant.workflow.replicas import TABLES as REPLICA_TABLES
 from assistant.workflow.replicas import Probe, Replicas, Roll, new_executor_id, no_probe
 from assistant.workflow.round import Parts, Work
@@ -53,6 +56,9 @@ ALL_TABLES = (
     SWITCH_TABLES,
     CLAIM_TABLES,
     POLL_TABLES,
+    POSTED_TABLES,
+    QUESTION_TABLES,
+    CASE_TABLES,
 )
 
 _LOG = logging.getLogger("payops.workflow")
