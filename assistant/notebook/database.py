@@ -58,6 +58,9 @@ class Database:
         with self.write(lock="prepare") as connection:
             for metadata in (_META, *tables):
                 metadata.create_all(connection)
+                for table in metadata.tables.values():  # an index that came later, on a table that is there
+                    for index in table.indexes:
+                        index.create(connection, checkfirst=True)
             found = connection.execute(sa.select(_meta.c.value).where(_meta.c.name == "schema")).scalar()
             if found is None:
                 connection.execute(_meta.insert().values(name="schema", value=str(SCHEMA)))

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from assistant.core.incident import IncidentId
 from assistant.core.note import Note
 from assistant.incidents import incident_of
 from assistant.notebook.database import open_database
-from assistant.notebook.notes import TABLES, NoteBook
+from assistant.notebook.notes import TABLES, NoteBook, notes
 from assistant.ports import Notebook
 from assistant.workflow.plain import plain_note
 from redaction import FinalScanner, LeakBlocked
@@ -77,3 +78,34 @@ def test_a_card_number_does_not_get_in(tmp_path: Path) -> None:
     with pytest.raises(LeakBlocked):
         book.put(a_note(title="card 4111111111111111"))
     assert book.newest() == ()
+
+
+def test_a_body_that_was_changed_is_looked_at_again(tmp_path: Path) -> None:
+    """The last look is remembered for the same bytes only."""
+    book = stored(tmp_path)
+    book.put(a_note())
+    for _ in range(2):
+        assert book.latest("inc-a") is not None
+    with book._db.write() as c:
+        c.execute(sa.update(notes).values(body='{"title": "card 4111111111111111"}'))
+    for _ in range(2):
+        with pytest.raises(LeakBlocked):
+            book.latest("inc-a")
+
+
+def test_the_list_is_the_latest_of_each_newest_first(tmp_path: Path) -> None:
+    book = stored(tmp_path)
+    for incident, revisions in (("inc-a", (1, 2, 5)), ("inc-b", (1,)), ("inc-c", (3, 4))):
+        for revision in revisions:
+            book.put(a_note(revision, incident=incident))
+    assert [(r.incident, r.revision) for r in book.newest()] == [("inc-a", 5), ("inc-c", 4), ("inc-b", 1)]
+    assert [r.incident for r in book.newest(limit=1, offset=1)] == ["inc-c"]
+
+
+def test_an_index_that_came_later_is_made_on_an_old_table(tmp_path: Path) -> None:
+    book = stored(tmp_path)
+    with book._db.write() as c:
+        c.execute(sa.text("DROP INDEX payops_note_written"))
+    book._db.prepare(TABLES)
+    with book._db.read() as c:
+        assert "payops_note_written" in {i["name"] for i in sa.inspect(c).get_indexes("payops_note")}
