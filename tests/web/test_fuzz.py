@@ -16,6 +16,7 @@ from assistant.guests import guests
 from assistant.live import Live
 from assistant.promptlog.record import Entry, Event
 from assistant.settings import Settings, Web
+from assistant.web.access import unguarded
 from assistant.web.access.headers import ALWAYS
 from assistant.web.access.limits import Buckets
 from assistant.web.access.loopback import LoopbackLogin
@@ -203,6 +204,10 @@ def test_malformed_requests(running: Running, name: str) -> None:
         if raw.startswith(b"TRACE"):
             assert b"fuzz" not in got
     assert Browser(made.port).get("/livez").status == 200
+
+
+def test_every_page_says_whom_it_is_for(running: Running) -> None:
+    assert unguarded(listener(running, "console")[1], running.live.access.is_public) == []
 
 
 def test_the_description_names_every_endpoint(running: Running, tmp_path: Path) -> None:

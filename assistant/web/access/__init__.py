@@ -12,14 +12,15 @@ What pages rely on:
 - The CSP (`headers.CSP`) allows no inline script and no style attribute.
 - Paths under `/static/` and the health checks are public, and hold nothing that is not.
 - `request.state.access.denied(…)` records a refusal that a page decides itself.
+- Before a sign-off, `duties.bar(log, person, record)` says why this person may not, "" if they may.
 - A person comes from the session only: never from a field, a header of the browser's or a query.
 
 How one comes in (`[web] login`): `none` (loopback only, with the link of this start), `oidc`, `proxy`. Each is a
 `Login`; `open_access` chooses, and refuses to start where the settings would let in people they should not.
 """
 
-from assistant.web.access.door import Access, Login
+from assistant.web.access.door import Access, Login, unguarded
 from assistant.web.access.person import NOBODY, ROLES, Person, person
 from assistant.web.access.roles import needs
 
-__all__ = ["NOBODY", "ROLES", "Access", "Login", "Person", "needs", "person"]
+__all__ = ["NOBODY", "ROLES", "Access", "Login", "Person", "needs", "person", "unguarded"]

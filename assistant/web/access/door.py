@@ -15,7 +15,7 @@ from typing import Protocol
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.errors import PayopsError
@@ -258,11 +258,13 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return receiving
 
 
-def unguarded(routes: Iterable[BaseRoute], public: Callable[[str], bool]) -> list[str]:
+def unguarded(routes: Iterable[BaseRoute], public: Callable[[str], bool], *, above: str = "") -> list[str]:
     """Paths of routes that neither say who they are for (`needs`) nor are public: for the test of each page room."""
     found = []
     for route in routes:
-        path, endpoint = getattr(route, "path", ""), getattr(route, "endpoint", None)
-        if not public(path) and not hasattr(endpoint, "needs"):
+        path, endpoint = above + getattr(route, "path", ""), getattr(route, "endpoint", None)
+        if isinstance(route, Mount) and not public(path + "/"):
+            found += unguarded(route.routes, public, above=path) or ([] if route.routes else [path])
+        elif not isinstance(route, Mount) and not public(path) and not hasattr(endpoint, "needs"):
             found.append(path)
     return found

@@ -10,17 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.routing import Mount, Route
 
 from assistant.errors import SettingsError
 from assistant.settings import Settings, Web
-from assistant.web.access import Access
+from assistant.web.access import Access, unguarded
 from assistant.web.access.headers import ALWAYS, CSP
 from assistant.web.access.limits import Buckets
 from assistant.web.access.loopback import LoopbackLogin
 from assistant.web.access.open import LINK, open_access
 from assistant.web.access.records import Records
 from tests.fakes.promptlog import MemoryLog
-from tests.web.access.console import Browser, Console, console
+from tests.web.access.console import ROUTES, Browser, Console, console
 
 
 @pytest.fixture
@@ -292,6 +293,11 @@ def test_what_could_not_be_recorded_is_recorded_later() -> None:
 def test_without_a_login_it_listens_on_loopback_only(tmp_path: Path, host: str) -> None:
     with pytest.raises(SettingsError, match=r'without a login; set \[web\] login to "oidc" or "proxy"'):
         open_access(Settings(state=tmp_path, web=Web(console_host=host)), log=MemoryLog)
+
+
+def test_a_page_that_says_nobody_is_found(here: Console) -> None:
+    routes = [*ROUTES, Mount("/static", routes=[]), Mount("/more", routes=[Route("/x", lambda r: None)])]
+    assert unguarded(routes, here.access.is_public) == ["/boom", "/more/x"]
 
 
 def test_an_unknown_login_is_named(tmp_path: Path) -> None:

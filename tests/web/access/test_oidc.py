@@ -11,10 +11,11 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from assistant.settings import Settings, Web
+from assistant.settings import Settings, Web, Workflow
 from assistant.web.access.limits import Buckets
 from assistant.web.access.oidc import OidcLogin, safe_path
 from assistant.web.access.open import open_access
+from tests.doubles import postgres
 from tests.doubles.oidc_provider import CLIENT, SECRET, Claims, Provider, b64, jwk, new_key, pem, provider, signed
 from tests.fakes.promptlog import MemoryLog
 from tests.web.access.console import Answer, Browser, Console, console
@@ -29,7 +30,13 @@ ROLES = {
 
 @contextlib.contextmanager
 def behind(
-    idp: Provider, home: Path, log: MemoryLog, *, public: str = "http://127.0.0.1:8787", **given: Any
+    idp: Provider,
+    home: Path,
+    log: MemoryLog,
+    *,
+    public: str = "http://127.0.0.1:8787",
+    database: str = "",
+    **given: Any,
 ) -> Iterator[Console]:
     """A console behind this provider; people reach it at `public`, whatever its port is here."""
     (home / "secret").write_text(SECRET)
@@ -42,7 +49,7 @@ def behind(
         roles=ROLES,
         **given,
     )
-    access = open_access(Settings(state=home, web=web), log=lambda: log)
+    access = open_access(Settings(state=home, web=web, workflow=Workflow(url=database)), log=lambda: log)
     access.prepare()
     with console(access, log) as made:
         yield made
@@ -476,3 +483,30 @@ def test_generated_requests_to_the_login(here: Console) -> None:
     assert each_request(here.access.routes(), ask, examples=25) == 3
     here.access.records.flush()
     assert not here.events("auth.login")
+
+
+@pytest.mark.live
+def test_two_replicas_are_one_console(idp: Provider, tmp_path: Path) -> None:
+    """Begun at one, finished at the other, used at both, ended at both: one PostgreSQL and one key between them."""
+    with postgres.running() as server, contextlib.ExitStack() as stack:
+        url = server.create_database("console")
+        (tmp_path / "key").write_text("k" * 64)
+        log = MemoryLog()
+        replicas = []
+        for name in ("a", "b"):
+            home = tmp_path / name
+            home.mkdir()
+            shared = {"database": url, "session_key_file": str(tmp_path / "key")}
+            replicas.append(stack.enter_context(behind(idp, home, log, **shared)))
+        first, second = replicas
+        here, there = browser_of(first), browser_of(second)
+        back = to_provider(here)
+        there.cookies = here.cookies
+        assert there.get(back).status == 303
+        assert here.get("/").status == there.get("/").status == 200
+        csrf = here.get("/").csrf
+        assert there.get("/").csrf == csrf
+        assert there.get(back).status == 403, "a login works once over both"
+        assert there.post("/logout", {"csrf": csrf}).status == 200
+        assert here.get("/", Accept="*/*").status == 401
+        assert len([e for e in first.events("auth.login") if not e.get("ended")]) == 1
