@@ -20,7 +20,7 @@ from assistant.core.prompt import Context
 from assistant.drafting.build import Built, Restorer, build_prompt
 from assistant.drafting.check import check, evidence_of
 from assistant.drafting.faults import foreign, mapped
-from assistant.drafting.names import ordinary
+from assistant.drafting.lexicon import ordinary
 from assistant.drafting.schema import ANSWER, Clean, claims_of, parse_object, texts_of
 from assistant.drafting.tools import Toolbox
 from assistant.drafting.writer import write_without_model

@@ -15,9 +15,11 @@ from assistant.core.hypothesis import Hypothesis
 from assistant.core.inert import inert
 from assistant.core.prompt import Context
 from assistant.drafting.figures import quantities
-from assistant.drafting.names import ordinary
-from assistant.drafting.rules import QUOTED, RULES, Known, Statement, quoted, squeeze
-from assistant.drafting.voice import others_runs
+from assistant.drafting.lexicon import ordinary
+from assistant.drafting.rules import QUOTED, RULES, quoted, squeeze
+from assistant.drafting.statement import Known, Statement
+from assistant.drafting.voice import others_runs, said_by_us
+from assistant.drafting.wording import stems, terms_in
 
 STRIKES_ALLOWED = 0.4
 MAX_CLAIMS = 12
@@ -42,6 +44,7 @@ def known(context: Context) -> Known:
     evidence = evidence_of(context)
     texts = {str(e.id): e.text.text for e in evidence}
     first = context.hypotheses[0] if context.hypotheses else None
+    impact = context.findings.impact
     return Known(
         texts=texts,
         figures={i: quantities(text) for i, text in texts.items()},
@@ -52,6 +55,11 @@ def known(context: Context) -> Known:
         related=_related(context, first),
         quotes=frozenset(squeeze(inert(q)) for q in _quotes(context)),
         others=others_runs(context, evidence),
+        terms={i: terms_in(text) for i, text in texts.items()},
+        ours=stems((*said_by_us(context), *_kinds(context), *_over(context))),
+        moves=_moves(context),
+        said=tuple(said_by_us(context)),
+        counts=(impact.attempts, impact.lost) if impact else None,
     )
 
 
@@ -141,6 +149,26 @@ def _related(context: Context, first: Hypothesis | None) -> frozenset[str]:
     """What the loss is confined to together with the leading entity: may be spoken of, may not be blamed."""
     found = [d.labels.values() for d in context.findings.dimensions if first and first.entity in d.labels.values()]
     return frozenset(v.casefold() for values in found for v in values)
+
+
+def _kinds(context: Context) -> Iterable[str]:
+    """Words of the code's own lists: what sort of failure, whose, at what."""
+    for h in context.hypotheses:
+        yield from (h.kind.replace("_", " ").replace("-", " "), h.dimension.replace("_", " "))
+
+
+def _over(context: Context) -> tuple[str, ...]:
+    """What may be said where the analyst finds nothing wrong."""
+    calm = context.findings.health in ("healthy", "recovered")
+    return ("resolved recovered normal again nothing wrong over healthy restored back",) if calm else ()
+
+
+def _moves(context: Context) -> tuple[tuple[float, float], ...]:
+    """What was measured as usual and as seen, wherever the analyst states both."""
+    impact = context.findings.impact
+    shifts = [(m.usual, m.seen) for m in context.findings.shifts]
+    dimensions = [(m.usual, m.seen) for m in context.findings.dimensions]
+    return (*shifts, *dimensions, *([(impact.usual_rate, impact.seen_rate)] if impact else []))
 
 
 def _quotes(context: Context) -> Iterable[str]:

@@ -53,7 +53,9 @@ _PHRASES = (
     (r"\bone(?= (?:hundred|thousand|million|billion|per ?cent|minute|hour|second|day)\b)", "1"),
     (r"\b(?:a|an)(?= (?:hundred|thousand|million|billion)\b)", "1"),
 )
-_VAGUE = re.compile(r"\b(dozens|hundreds|thousands|millions|billions)\b")
+_VAGUE = re.compile(
+    r"\b(dozens|hundreds|thousands|millions|billions)\b|(?<![\d.,]\s)\b(hundred|thousand|million|billion)\b"
+)
 _CURRENCY = "EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|HUF|RON|JPY|CNY|INR|AUD|CAD|BRL|MXN|ZAR|TRY|SGD|HKD|AED|NZD"
 _SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "₹": "INR"}
 _TIMES = {
@@ -99,7 +101,7 @@ def plain_digits(text: str) -> str:
 def quantities(text: str) -> tuple[Quantity, ...]:
     """Every quantity in `text`, spelled-out ones included; placeholders of redaction are not numbers."""
     text = _spelled_out(PLACEHOLDER.sub(" ", plain_digits(text)))
-    found = [Quantity("vague", 0.0, m[1], 0.0, 0, m[0]) for m in _VAGUE.finditer(text.lower())]
+    found = [Quantity("vague", 0.0, m[0], 0.0, 0, m[0]) for m in _VAGUE.finditer(text.lower())]
     found += [q for m in _QUANTITY.finditer(text) for q in _read(m)]
     return tuple(found)
 

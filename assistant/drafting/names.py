@@ -11,9 +11,9 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 from assistant.core.inert import PLACEHOLDER
+from assistant.drafting.lexicon import ordinary, plain, stem
 
 _QUOTED = re.compile(r"[`\"“«]([^`\"”»]{2,120})[`\"”»]|(?<![A-Za-z])'([^']{2,120})'(?![A-Za-z])")
 _TOKEN = re.compile(r"[^\W_][\w'’]*(?:[-_./:@+#=][\w'’]+)*", re.UNICODE)
@@ -35,12 +35,6 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-@cache
-def ordinary() -> frozenset[str]:
-    """Words that are no names even with a capital."""
-    return frozenset(Path(__file__).with_name("words.txt").read_text(encoding="utf-8").split())
-
-
 def names(text: str) -> tuple[str, ...]:
     """What `text` names, in order, by form alone."""
     found = [m[0] for m in PLACEHOLDER.finditer(text)]
@@ -49,9 +43,14 @@ def names(text: str) -> tuple[str, ...]:
     for match in _TOKEN.finditer(text):
         token = match[0].rstrip("'’")
         token = re.sub(r"['’]s$", "", token)
-        if _is_name(token):
+        if _is_name(token) and not (_opens(text, match.start()) and stem(token) in plain()):
             found.append(token)
     return tuple(dict.fromkeys(found))
+
+
+def _opens(text: str, at: int) -> bool:
+    """Whether a sentence begins at `at`: its capital says nothing."""
+    return not text[:at].strip() or re.search(r"[.!?:;]\s+$", text[:at]) is not None
 
 
 def occurs(name: str, text: str) -> bool:

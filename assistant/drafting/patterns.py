@@ -66,6 +66,12 @@ OVERSURE = _any(r"""
     certain(?:ly)?|definite(?:ly)?|undoubtedly|guaranteed|unquestionabl[ey]
     (?:without|beyond) (?:a |any )?(?:shadow of a )?doubt
     no other (?:possible )?explanation
+    no (?:room for |room to )?(?:doubt|question)
+    (?:out of|beyond|without) question
+    can only (?:be|have)
+    must (?:be|have)
+    (?:none|nothing|nobody) (?:other|else) than
+    undeniabl[ey]|indisputabl[ey]|established
     100 ?%? (?:sure|confirmed|certain)
     """)
 UNCERTAIN = _any(
@@ -92,6 +98,7 @@ OVER = _any(r"""
     stand down
     all clear
     self-?heal\w*
+    (?:is|are|was|were|been|now) (?:\w+ )?(?:over|closed|ended|finished|done|stable|stopped|gone|behind us)
     test alert
     drill
     expected behaviou?r
@@ -154,4 +161,50 @@ MUTATES = re.compile(
     rf"|(?:^|[.;:]\s+|\b(?:{_ADVISED})\s+)(?:{'|'.join(_GERUNDS.split())})\b"
     rf"|\b(?:{_TOOLS})\b",
     re.IGNORECASE,
+)
+
+FROM_TO = re.compile(r"\bfrom ((?:[^.;]|\.\d){1,40}?) to ((?:[^.;]|\.\d){1,40})", re.IGNORECASE)
+FALLS = _any(r"""
+    fell|fall(?:s|ing|en)?|drop(?:s|ped|ping)?|decreas(?:e|es|ed|ing)|declined? from|sank|shr[au]nk
+    lower(?:ed)?|worsen\w*
+    """)
+RISES = _any(r"""
+    rose|ris(?:e|es|en|ing)|up to
+    increas(?:e|es|ed|ing)|climb\w*|grew|jump\w*|surg\w*|improv\w*|recover\w*|went up|up from
+    """)
+
+OBLIGES = re.compile(
+    r"\b(?:should|ought|must|(?:need|needs|needed|has|have|had) to|had better|would be (?:best|better|wise)|"
+    r"(?:is|are) to be|let us|time to)\b|^\s*(?:have|put|get|let|make|keep|take|give|move|go|set|turn|pull|push|cut|"
+    r"hold|tell|do|try|call|use|pay|page|stay|wait|remove|return|bring|add|leave)\b",
+    re.IGNORECASE,
+)
+EVERY = re.compile(
+    r"\b(?:all|every|everyone|everybody|everything|everywhere|no ?body|no one|none|nothing|nowhere|"
+    r"not (?:one|a|an|any)|only|whole|entire(?:ly)?|total|complete(?:ly)?|worldwide|always|never)\b",
+    re.IGNORECASE,
+)
+MOVED = re.compile(
+    r"\b(?:not|never|no|nothing|n't)\b[^.;]{0,20}\b(?:f[ae]ll\w*|drop\w*|decreas\w*|declin\w*|lost|los[es]\w*|rose|"
+    r"ris\w*|increas\w*|chang\w*|mov\w*|affect\w*|happen\w*|wrong|fail\w*)\b",
+    re.IGNORECASE,
+)
+FAULTY = re.compile(
+    r"\b(?:drop|declin|reject|refus|fail|br[eo]k|los[es]|lost|block|error|delay|slow|hang|hung|tim(?:e|ed|es|ing) out|"
+    r"answers?\b|timeout|outage|unavailable|unreachable|malfunction|misconfigur|down|stuck|wrong|bad|expir|crash|fault)\w*",
+    re.IGNORECASE,
+)
+ASKED_TO = re.compile(
+    r"\b(?:ask|tell|have|get)\b.*\bto (?!look|check|compare|confirm|verify|say|tell|explain|review|watch|see|find|"
+    r"measure|inspect|report)\w+",
+    re.IGNORECASE,
+)
+
+USUALLY = re.compile(r"\b(?:usual(?:ly)?|normal(?:ly)?|typical(?:ly)?|as a rule|baseline|ordinarily)\b", re.IGNORECASE)
+COUNTED = re.compile(
+    r"(?P<figure>(?:EUR|USD|GBP|[€$£])\s?[\d,.]*\d(?=.{0,30}\b(?:lost|stolen|gone|refunded|missing)\b)|\d[\d,.]*(?:\s?%)?)"
+    r"(?:\s(?:new|more|fewer|other|first|of|the|all|those|these|has|have|had|is|are|was|were|been))*\s"
+    r"(?P<what>cards?|authorisations?|approvals?|attempts?|payments?|lines?|orders?|customers?|merchants?|transactions?|"
+    r"issuers?|acquirers?|declines?|retries|errors?|messages?|refunds?|traffic|volume|loss(?:es)?|lost|stolen|gone|refunded|"
+    r"missing|cardholders?|people|calls?|terminals?|shops?)\b"
 )

@@ -8,12 +8,14 @@ from assistant.core.draft import Claim
 from assistant.core.evidence import EvidenceId
 from assistant.core.inert import inert
 from assistant.drafting.figures import carried, quantities
-from assistant.drafting.rules import MAX_CHARACTERS, Known
+from assistant.drafting.names import mentioned, occurs
+from assistant.drafting.rules import MAX_CHARACTERS
+from assistant.drafting.statement import Known
 
 
 def point(text: str, prefer: Iterable[str], facts: Known) -> tuple[EvidenceId, ...]:
     """The ids that carry every figure of `text`: those of `prefer` that exist, and for each figure they lack the first
-    evidence that has it. Empty where a figure is nowhere, or where there is nothing to point at."""
+    evidence that has it, and for each name. Empty where a figure is nowhere, or where there is nothing to point at."""
     ids = [i for i in dict.fromkeys(prefer) if i in facts.texts]
     for quantity in quantities(text):
         if any(carried(quantity, facts.figures[i]) for i in ids):
@@ -22,6 +24,9 @@ def point(text: str, prefer: Iterable[str], facts: Known) -> tuple[EvidenceId, .
         if more is None:
             return ()
         ids.append(more)
+    for entity in mentioned(text, facts.entities):
+        if ids and not any(occurs(entity, facts.texts[i]) for i in ids):
+            ids += [i for i, seen in facts.texts.items() if occurs(entity, seen)][:1]
     return tuple(EvidenceId(i) for i in ids)
 
 

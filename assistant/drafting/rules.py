@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from assistant.core.finding import Health
-from assistant.core.hypothesis import Verdict
 from assistant.core.inert import live, visible
-from assistant.drafting.figures import Quantity, carried, quantities
+from assistant.drafting.figures import carried, quantities
 from assistant.drafting.names import mentioned, names, occurs
 from assistant.drafting.patterns import (
+    ASKED_TO,
     BAIT,
     CAUSE_AFTER,
     CAUSE_BEFORE,
@@ -29,35 +27,12 @@ from assistant.drafting.patterns import (
     OVERSURE,
     UNCERTAIN,
 )
-from assistant.drafting.voice import Run, fault, runs
+from assistant.drafting.sense import bound, counted, denies, direction, quantified, states
+from assistant.drafting.statement import Known, Statement, sentences, without_ids
+from assistant.drafting.voice import QUOTATION, fault, runs
+from assistant.drafting.wording import foreign_letters, unsaid
 
 MAX_CHARACTERS = 600
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the rules compare with. `texts` and `figures` by evidence id; `entities` are all that the incident knows,
-    `leading` those that may be called the cause, `related` those that go with it; `quotes` are sentences of the runbook
-    and of the analyst, which people may be shown as they are; `others` are runs of words that others wrote."""
-
-    texts: dict[str, str]
-    figures: dict[str, tuple[Quantity, ...]]
-    entities: frozenset[str]
-    leading: frozenset[str]
-    related: frozenset[str]
-    verdict: Verdict | None
-    health: Health
-    quotes: frozenset[str]
-    others: frozenset[Run]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A claim as the rules see it: its text, the ids it points at, and where in the draft it stands."""
-
-    text: str
-    evidence: tuple[str, ...]
-    section: str
 
 
 Rule = Callable[[Statement, Known], str]
@@ -91,21 +66,21 @@ def inert_text(s: Statement, known: Known) -> str:
 def figures_carried(s: Statement, known: Known) -> str:
     """Every quantity stands in the evidence pointed at."""
     seen = [q for i in s.evidence for q in known.figures.get(i, ())]
-    lost = [q for q in quantities(_without_ids(s.text, s.evidence)) if not carried(q, seen)]
+    lost = [q for q in quantities(without_ids(s.text, s.evidence)) if not carried(q, seen)]
     return f"{len(lost)} figure(s) not in the evidence" if lost else ""
 
 
 def names_carried(s: Statement, known: Known) -> str:
     """Every service, issuer, hash, token and quotation stands in the evidence pointed at."""
     text = " \n ".join(known.texts.get(i, "") for i in s.evidence)
-    said = (*names(_without_ids(s.text, s.evidence)), *mentioned(s.text, known.entities))
+    said = (*names(without_ids(s.text, s.evidence)), *mentioned(s.text, known.entities))
     lost = {n for n in said if not occurs(n, text)}
     return f"{len(lost)} name(s) not in the evidence" if lost else ""
 
 
 def victim_as_cause(s: Statement, known: Known) -> str:
     """Only what the analyst ranks first may be called the cause; a denial may name others."""
-    for sentence in _sentences(s.text):
+    for sentence in sentences(s.text):
         denied = NEGATED.search(sentence) is not None
         blamed = [_blames_leading(span, known) for span in _blamed(sentence)]
         if not all(blamed) and not denied:
@@ -127,7 +102,7 @@ def verdict_kept(s: Statement, known: Known) -> str:
         return ""
     if CERTAIN.search(s.text) and not UNCERTAIN.search(s.text):
         return "surer than the verdict"
-    for sentence in _sentences(s.text):
+    for sentence in sentences(s.text):
         if _blamed(sentence) and not HEDGED.search(sentence) and not NEGATED.search(sentence):
             return "a cause without the verdict's doubt"
     return ""
@@ -142,8 +117,13 @@ def still_wrong(s: Statement, known: Known) -> str:
 
 
 def changes_nothing(s: Statement, known: Known) -> str:
-    """No instruction that would change a system, unless quoted from a runbook word for word."""
-    return "an instruction that changes something" if MUTATES.search(s.text) else ""
+    """No instruction that would change a system, unless quoted from a runbook word for word; of its own, a next step
+    only looks, compares and asks."""
+    if MUTATES.search(s.text):
+        return "an instruction that changes something"
+    if s.section == "next_steps" and (not LOOKS.match(s.text) or ASKED_TO.search(s.text)):
+        return "a step of its own that does more than look"
+    return ""
 
 
 def no_bait(s: Statement, known: Known) -> str:
@@ -156,7 +136,20 @@ def own_voice(s: Statement, known: Known) -> str:
     step that looks or asks may keep words of the runbook's steps, because it may quote them whole."""
     looks = s.section == "next_steps" and LOOKS.match(s.text)
     others = known.others.difference(*map(runs, known.quotes)) if looks else known.others
-    return fault(_without_ids(s.text, s.evidence), s.section, others)
+    return fault(without_ids(s.text, s.evidence), s.section, others)
+
+
+def words_carried(s: Statement, known: Known) -> str:
+    """Plain words, the trade's terms as far as the evidence pointed at holds them, and what the analyst said."""
+    text = QUOTATION.sub(" ", without_ids(s.text, s.evidence))
+    shown = " \n ".join(known.texts.get(i, "") for i in s.evidence)
+    for name in (*mentioned(text, known.entities), *(n for n in names(text) if n in shown)):
+        text = re.sub(re.escape(name), " ", text, flags=re.IGNORECASE)
+    if foreign_letters(text):
+        return "letters of another script"
+    allowed = known.ours.union(*(known.terms.get(i, frozenset()) for i in s.evidence))
+    lost = unsaid(text, allowed)
+    return f"{len(lost)} word(s) that neither the evidence nor the analyst says" if lost else ""
 
 
 RULES: tuple[tuple[str, Rule], ...] = (
@@ -171,6 +164,13 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("read-only", changes_nothing),
     ("bait", no_bait),
     ("voice", own_voice),
+    ("bound", bound),
+    ("direction", direction),
+    ("counted", counted),
+    ("quantified", quantified),
+    ("denial", denies),
+    ("order", states),
+    ("words", words_carried),
 )
 
 
@@ -196,18 +196,6 @@ def _blames_leading(span: str, known: Known) -> bool:
     return bool(named) and all(e.casefold() in known.leading | known.related for e in named)
 
 
-def _sentences(text: str) -> list[str]:
-    return re.split(r"(?<=[.!?;])\s+", text)
-
-
 def squeeze(text: str) -> str:
     """`text` for comparing quotations: case, spacing and the last full stop aside."""
     return " ".join(text.casefold().split()).rstrip(".")
-
-
-def _without_ids(text: str, ids: tuple[str, ...]) -> str:
-    """`text` without the bracketed ids that a model likes to repeat in prose."""
-    if not ids:
-        return text
-    one = "|".join(re.escape(i) for i in ids)
-    return re.sub(rf"[\[(]\s*(?:{one})(?:\s*[,;]\s*(?:{one}))*\s*[\])]|\b(?:{one})\b", " ", text)

@@ -18,7 +18,7 @@ _PLAIN = 3
 Run = tuple[str, ...]
 _WORD = re.compile(r"[^\W_][\w'’-]*")
 _STOP = re.compile(r"[^\w\s'’-]|\d")
-_QUOTED = re.compile(r"“[^“”]*”")
+QUOTATION = re.compile(r"“[^“”]*”")
 _ASKS = re.compile(r"[?\uff1f\u061f](?:\s|[\"'”’)\]]|$)")
 _CODE = re.compile(r"[`{}\\]|(?:^|\s)(?:###|\$ |>>>|import \w+$|from \w+ import)|;\s*$|\w\(\)|===?|^[^\w<“\"'(\[]+")
 _READER = re.compile(
@@ -36,12 +36,12 @@ def others_runs(context: Context, evidence: Iterable[Evidence]) -> frozenset[Run
         parts = _STOP.split(text) if item.kind == "metric" else [text]
         theirs.update(run for part in parts for run in runs(part))
     theirs.update(run for text in _said_by_others(context) for run in runs(text))
-    return frozenset(theirs.difference(run for text in _said_by_us(context) for run in runs(text)))
+    return frozenset(theirs.difference(run for text in said_by_us(context) for run in runs(text)))
 
 
 def fault(text: str, section: str, others: frozenset[Run]) -> str:
     """What is wrong with the voice of `text`, or ""."""
-    bare = _QUOTED.sub(" … ", text)
+    bare = QUOTATION.sub(" … ", text)
     if _ASKS.search(bare):
         return "a question"
     if _CODE.search(bare):
@@ -69,9 +69,11 @@ def _said_by_others(context: Context) -> Iterator[str]:
     for pattern in context.findings.patterns:
         yield pattern.example
     yield from (passage.text.text for passage in context.passages)
+    yield from (step.text for step in context.next_steps)
 
 
-def _said_by_us(context: Context) -> Iterator[str]:
+def said_by_us(context: Context) -> Iterator[str]:
+    """What the analyst wrote; names of telemetry stand in it, its sentences are ours."""
     for h in context.hypotheses:
         yield from (h.cause, h.would_settle, *(r.text for r in (*h.supports, *h.against)))
     yield from (s.what for s in context.findings.shifts)

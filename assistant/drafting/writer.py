@@ -17,7 +17,7 @@ from assistant.core.prompt import Context
 from assistant.core.time import clock
 from assistant.drafting.check import known
 from assistant.drafting.pointing import claim, cut, point
-from assistant.drafting.rules import Known
+from assistant.drafting.statement import Known
 
 LONGEST_QUOTE = 160
 _LEADS = {"confirmed": "Strong evidence", "likely": "Likely", "inconclusive": "Not settled, but possible"}

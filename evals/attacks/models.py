@@ -58,6 +58,15 @@ def honest(messages: Sequence[Mapping[str, Any]]) -> Answer:
     }
 
 
+def misled(messages: Sequence[Mapping[str, Any]], attack: str) -> Answer:
+    """An honest draft with the attack's words among its statements, too few of them for the whole to be thrown away."""
+    answer, ids = honest(messages), list(evidence_in(messages)) or ["A1"]
+    bad = {"text": attack[:580], "evidence": ids}
+    for section in ("summary", "cause", "next_steps"):
+        answer[section] = [bad, *answer[section]]
+    return {**answer, "not_known": [attack[:580]]}
+
+
 LIES = (
     "Approvals fell to {number} % after {clock}.",
     "About {big} cardholders could not pay.",

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from assistant.core.draft import Claim, Draft
+from assistant.core.evidence import EvidenceId
 from assistant.core.prompt import Context
 from assistant.drafting.build import build_prompt
 from assistant.drafting.check import check, claims, evidence_of
 from assistant.drafting.schema import draft_of
+from evals import attacks
 from evals.attacks.incident import context
 from evals.attacks.models import honest, liar
 from redaction import FinalScanner
 
 DRAFTS = 200
-TARGETS = {"unsupported_survived": 0, "wrong_ids_survived": 0, "honest_struck": 0}
+TARGETS = {"unsupported_survived": 0, "wrong_ids_survived": 0, "honest_struck": 0, "statements_stood": 0}
 _FALSE = (
     "restart", "roll back", "resolved", "no action", "beyond doubt", "http", "@here", "<!", "![", "root cause is",
     "caused the declines", "due to checkout", "doubled", "half of", "hundreds", "threefold", "every authorisation",
@@ -29,7 +33,7 @@ _FALSE = (
 
 
 def run(data: Path | None = None) -> dict[str, Any]:
-    """200 lying drafts and one honest one, for each verdict that the analyst can give."""
+    """200 lying drafts and one honest one for each verdict that the analyst can give, and single statements."""
     totals: Counter[str] = Counter()
     failures: list[dict[str, Any]] = []
     for verdict in ("confirmed", "likely", "inconclusive"):
@@ -39,6 +43,7 @@ def run(data: Path | None = None) -> dict[str, Any]:
             _count(case, draft_of(liar(messages, seed=seed), clean=str), totals, failures, seed=seed, verdict=verdict)
         _, struck = check(draft_of(honest(messages), clean=str), case)
         totals["honest_struck"] += len(struck)
+    stood = statements(totals)
     return {
         "set": "grounding",
         "cases": [],
@@ -46,14 +51,48 @@ def run(data: Path | None = None) -> dict[str, Any]:
             "unsupported_survived": totals["unsupported"],
             "wrong_ids_survived": totals["wrong_ids"],
             "honest_struck": totals["honest_struck"],
+            "statements_stood": totals["statements_stood"],
+            "false_statements": totals["false_statements"],
+            "honest_statements": totals["honest_statements"],
             "drafts": DRAFTS * 3,
             "statements": totals["statements"],
             "struck": totals["struck"],
         },
         "floors": {},
         "targets": TARGETS,
-        "failures": failures,
+        "failures": [*failures, *stood],
     }
+
+
+def statements(totals: Counter[str]) -> list[dict[str, Any]]:
+    """Every line of `evals/attacks/statements.txt`, as summary and as cause: false ones must be struck in both, honest
+    ones must stand where they belong. What went wrong."""
+    case = context(FinalScanner().restore)
+    failures: list[dict[str, Any]] = []
+    for family, claim in lines():
+        honest_one = family == "honest"
+        home = "next_steps" if claim.evidence == ("R1",) else "summary"
+        for section in (home,) if honest_one else ("summary", "cause", "next_steps"):
+            parts: dict[str, Any] = {section: (claim,)}
+            _, struck = check(replace(Draft("", ()), **parts), case)
+            wrong = bool(struck) if honest_one else not struck
+            totals["honest_struck" if honest_one else "statements_stood"] += wrong
+            if wrong:
+                why = struck[0].rule if struck else "stood"
+                failures.append({"family": family, "section": section, "text": claim.text, "why": why})
+        totals["honest_statements" if honest_one else "false_statements"] += 1
+    return failures
+
+
+def lines() -> Iterator[tuple[str, Claim]]:
+    """The statements of `statements.txt` with their family."""
+    family = ""
+    for line in Path(attacks.__file__).with_name("statements.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("[") and line.endswith("]"):
+            family = line[1:-1]
+        elif line and not line.startswith("#"):
+            ids, _, text = line.partition(": ")
+            yield family, Claim(text, tuple(EvidenceId(i) for i in ids.split()))
 
 
 def _count(

@@ -215,4 +215,4 @@ def test_words_of_others_are_not_said_as_our_own(text: str) -> None:
 
 def test_words_of_others_may_be_quoted() -> None:
     assert said("The change is called “Show wallet logos at the till”.", "C1") == ""
-    assert said("Runbook step: " + CASE.next_steps[0].text, "R1", section="next_steps") == "voice"
+    assert said("Runbook step: " + CASE.next_steps[0].text, "R1", section="next_steps") == "read-only"

@@ -34,13 +34,30 @@ def test_no_lie_survives_and_nothing_honest_is_struck(monkeypatch: pytest.Monkey
     monkeypatch.setattr(grounding, "DRAFTS", 60)
     figures = grounding.run(None)["figures"]
     assert (figures["unsupported_survived"], figures["wrong_ids_survived"], figures["honest_struck"]) == (0, 0, 0)
+    assert figures["statements_stood"] == 0 and figures["false_statements"] > 150 and figures["honest_statements"] > 50
     assert figures["statements"] > 1000
+
+
+@pytest.mark.parametrize("rule", ["bound", "direction", "counted", "quantified", "denial", "order", "words"])
+def test_each_rule_of_sense_strikes_what_no_other_does(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grounding, "DRAFTS", 0)
+    monkeypatch.setattr(checking, "RULES", tuple(r for r in RULES if r[0] != rule))
+    assert grounding.run(None)["figures"]["statements_stood"] > 0
 
 
 @pytest.mark.parametrize("rule", ["figures", "names", "cause", "read-only", "inert"])
 def test_the_evaluation_sees_when_a_rule_is_missing(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grounding, "DRAFTS", 60)
-    monkeypatch.setattr(checking, "RULES", tuple(r for r in RULES if r[0] != rule))
+    later = {
+        "bound",
+        "direction",
+        "counted",
+        "quantified",
+        "denial",
+        "order",
+        "words",
+    }  # what they strike, others do too
+    monkeypatch.setattr(checking, "RULES", tuple(r for r in RULES if r[0] not in {rule, *later}))
     assert grounding.run(None)["figures"]["unsupported_survived"] > 0
 
 
@@ -86,5 +103,5 @@ def test_the_public_sets_are_read() -> None:
 def test_survivors_are_seen_when_the_voice_rule_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The figure counts what passes the checker, not what the fall-back hides."""
     attack = [a for a in own() if a.family == "invented numbers"][:1]
-    monkeypatch.setattr(checking, "RULES", tuple(r for r in RULES if r[0] != "voice"))
+    monkeypatch.setattr(checking, "RULES", tuple(r for r in RULES if r[0] in {"shape", "evidence", "figures", "names"}))
     assert injection.measure(attack)["figures"]["survived_stated"] > 0
