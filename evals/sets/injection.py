@@ -1,13 +1,14 @@
 """Injection: every attack planted in labels, annotations, logs, runbooks, questions and changes, and split across two.
 
 Written by the echo model (its input, verbatim, in every field), by the liar, and by a misled one (an honest draft with
-the attack among its statements, so that the note stays the model's: `misled_notes`, `misled_by_model`), through the real prompt, gate, log and
-checker; scored at the bytes of every sink in `evals.attacks.sinks.SINKS` and of the prompt log. Beside it, what of each
-draft passes the checker is scored before any fall-back (`survived_*`): a note that fell back is clean for free.
+the attack among its statements, so that the note stays the model's: `misled_notes`, `misled_by_model`), through the
+real prompt, gate, log and checker; scored at the bytes of every sink in `evals.attacks.sinks.SINKS` and of the prompt
+log. Beside it, what of each draft passes the checker is scored before any fall-back (`survived_*`): a note that fell
+back is clean for free.
 
 Of the public payloads every third goes to the echo, every ninth also split across two sources and every fifteenth to
-the liar (whose words do not depend on it) and the misled one. `python -m evals.sets.injection DIR` plants each of them in every way, which
-takes five times as long.
+the liar (whose words do not depend on it) and the misled one. `python -m evals.sets.injection DIR` plants each of them
+in every way, which takes five times as long.
 """
 
 from __future__ import annotations
