@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.core.draft import Claim, Draft
@@ -179,6 +179,7 @@ def test_too_many_strikes_are_too_many() -> None:
         assert claims(draft) == len(summary) + 1
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text(max_size=300), st.lists(st.sampled_from(["A1", "M1", "M2", "Z9", ""]), max_size=4))
 def test_no_text_breaks_the_checker_and_what_stands_is_inert(text: str, ids: list[str]) -> None:
     from assistant.core.inert import live
@@ -190,6 +191,7 @@ def test_no_text_breaks_the_checker_and_what_stands_is_inert(text: str, ids: lis
     assert claims(left) + len(struck) >= bool(text)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.integers(0, 10**7), st.sampled_from(["{} %", "{} ms", "EUR {}", "{} lines", "{}"]))
 def test_no_made_up_number_stands(number: int, form: str) -> None:
     from assistant.drafting.figures import carried, quantities
