@@ -235,8 +235,18 @@ def symptom_of(ranked: Sequence[Ranked], explained: Sequence[Explained], pattern
         frozenset(r.service for r in ranked if r.victim_of),
         telling(" ".join(told)),
         frozenset(values),
-        {r.service: float(r.onset) for r in ranked},
+        {r.service: _began(r, patterns) for r in ranked},
     )
+
+
+def _began(ranked: Ranked, patterns: Sequence[Pattern]) -> float:
+    """When a service began to fail: where most of what moved there agrees. The first single series that moved is often
+    chance, and a change that came after it would look too late."""
+    told = [p for p in patterns if p.severity and p.service == ranked.service]
+    at = [float(s.onset) for s in ranked.signals if s.onset is not None] + [float(p.onset) for p in told]
+    weight = [min(force(s), 0.8) for s in ranked.signals if s.onset is not None]
+    found = consensus(np.array(at), np.array(weight + [min(p.score / 60.0, 0.6) for p in told]))
+    return float(found.at if found is not None else ranked.onset)
 
 
 def symptoms_in(signals: Sequence[Signal], patterns: Sequence[Pattern]) -> dict[str, float]:

@@ -109,6 +109,9 @@ def _alerting(context: Context) -> Iterator[str]:
 
 
 def _where(dimension: Dimension) -> Iterator[str]:
+    if not dimension.labels:
+        yield "No single value of a label explains the loss: everything fell alike."
+        return
     where = " and ".join(f"{name} {value}" for name, value in dimension.labels.items())
     carry = "carry" if len(dimension.labels) > 1 else "carries"
     for d in (0, 1):

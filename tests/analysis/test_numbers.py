@@ -11,11 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.analysis import analyse
+from assistant.analysis.analyst import symptom_of
+from assistant.analysis.changes import weigh
 from assistant.analysis.dimensions import cubes, explain
 from assistant.analysis.onset import consensus, cusum, moves
+from assistant.analysis.ranking import rank
+from assistant.analysis.signals import Signal
 from assistant.analysis.stats import smooth, tidy, to_grid, usual, wilson, zscores
 from assistant.core.alert import frozen
-from assistant.core.evidence import Series
+from assistant.core.evidence import Change, EvidenceId, Series, Topology
 from assistant.core.time import Instant, Window
 from tests.analysis.shop import BASELINE, ONSET, START, STEP, WHOLE, WINDOW, Shop, gauge
 
@@ -44,6 +48,44 @@ def test_a_bump_that_ended_keeps_its_beginning() -> None:
     v = (step(20) - 20 * (T >= ONSET + 240))[None, :]
     found = moves(T, v, usual(v, WINDOW.start > T), since=WINDOW.start)
     assert abs(float(found.at[0]) - ONSET) <= 2 * STEP
+
+
+def moved(role: str, onset: float, score: float = 20.0, weight: float = 1.0) -> Signal:
+    """A signal of the service "link" that moved at `onset`."""
+    none = np.zeros(0)
+    name, labels = EvidenceId("M1"), frozen({"service": "link"})
+    return Signal(
+        name,
+        role,
+        role,
+        "link",
+        labels,
+        "",
+        1,
+        none,
+        none,
+        0.0,
+        1.0,
+        9.0,
+        score,
+        weight,
+        Instant(onset),
+        True,
+        True,
+        90,
+    )
+
+
+def test_one_weak_series_that_moved_early_does_not_make_a_change_look_late() -> None:
+    signals = [moved("retries", ONSET - 420, score=6.0, weight=0.3)]
+    signals += [moved("error share", ONSET + 20), moved("latency", ONSET + 40), moved("errors", ONSET + 10)]
+    symptom = symptom_of(rank(signals, Topology()), (), ())
+    assert abs(symptom.began["link"] - ONSET) <= 40
+    (link,) = weigh(
+        (Change(Instant(ONSET - 70), "deploy", "link", "c0ffee1", "order state"),),
+        onset=ONSET, symptom=symptom, topology=Topology(),
+    )  # fmt: skip
+    assert link.seconds_before_onset > 0 and not any("after the onset" in r for r in link.against)
 
 
 def test_cusum_of_nothing_is_nothing() -> None:

@@ -35,6 +35,14 @@ def test_every_figure_is_in_the_text_of_the_evidence_it_points_at(verdict: Verdi
         assert all(carried(q, seen) for q in quantities(claim.text)), claim
 
 
+def test_a_loss_that_no_label_explains_is_said_to_be_everywhere() -> None:
+    c = context(restore)
+    first = replace(c.findings.dimensions[0], labels={})
+    texts = [x.text for x in said(replace(c, findings=replace(c.findings, dimensions=(first,))))]
+    assert "No single value of a label explains the loss: everything fell alike." in texts
+    assert not any(t.startswith(("carries", "carry")) for t in texts)
+
+
 def test_the_summary_says_what_it_costs_in_cards_and_money() -> None:
     first = said(context(restore))[0].text
     for part in ("92.4 %", "71.8 %", "09:41:30Z", "8,489 authorisations", "EUR 412,350", "GBP 58,900"):
