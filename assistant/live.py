@@ -60,6 +60,7 @@ class Live:
 
         quiet_telemetry()
         self.settings = settings
+        self.notes = notes
         self._token = webhook_token(settings)
         self._log_handler = configure(scanner=FinalScanner())
         self.metrics = new_metrics()

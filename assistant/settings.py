@@ -245,6 +245,12 @@ class Log:
     checkpoint_every_s: float = 60.0
     hot_months: int = 3
     retain_months: int = 12
+    otel_url: str = ""
+    otel_bearer_env: str = ""
+    otel_bearer_file: str = ""
+
+    def otel_bearer(self) -> Secret:
+        return Secret(self.otel_bearer_env, self.otel_bearer_file)
 
     def database(self) -> str:
         """The `postgresql://` URL, or "" for SQLite. SettingsError where its secret is not there."""
@@ -308,6 +314,7 @@ class Workflow:
     lead_s: float = 600.0
     baseline_s: float = 3600.0
     deadline_s: float = 60.0
+    retain_days: int = 400
 
     def database(self) -> str:
         """The `postgresql://` URL, or "" for SQLite. SettingsError where its secret is not there."""

@@ -23,11 +23,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from assistant.errors import WorkflowError
+from assistant.notebook.migrations import migrate
 
 T = TypeVar("T")
 
-SCHEMA = 1
-"""A number kept by hand: it changes when a table changes its meaning."""
+SCHEMA = 2
+"""A number kept by hand: it changes with each step of `migrations`."""
 
 _LOCKS = {"prepare": 7_301, "place": 7_302}
 
@@ -54,7 +55,8 @@ class Database:
         self._reading: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"} if self.shared else {"payops_read": True}
 
     def prepare(self, *tables: sa.MetaData) -> None:
-        """Create what is missing. Raises Damaged for a newer schema or a damaged file, Away without a server."""
+        """Create what is missing, bring older tables forward. Raises Damaged for a newer schema or a damaged file, Away
+        without a server."""
         with self.write(lock="prepare") as connection:
             for metadata in (_META, *tables):
                 metadata.create_all(connection)
@@ -66,6 +68,9 @@ class Database:
                 connection.execute(_meta.insert().values(name="schema", value=str(SCHEMA)))
             elif int(found) > SCHEMA:
                 raise self._newer(int(found))
+            elif int(found) < SCHEMA:
+                migrate(connection, found=int(found), wanted=SCHEMA)
+                connection.execute(sa.update(_meta).where(_meta.c.name == "schema").values(value=str(SCHEMA)))
 
     def refuse_newer(self) -> None:
         """A look before the start that changes nothing. Raises Damaged for a newer schema, Away without a server."""

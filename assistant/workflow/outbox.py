@@ -47,6 +47,7 @@ parcels = sa.Table(
     sa.Column("ref", sa.Text, nullable=False),
     sa.Column("error", sa.Text, nullable=False),
     sa.Index("payops_outbox_waiting", "state", "next_at"),
+    sa.Index("payops_outbox_outlet", "outlet", "state", "next_at"),
 )
 
 _PAUSES = (1.0, 2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)

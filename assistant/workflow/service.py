@@ -17,6 +17,7 @@ from assistant.core.incident import IncidentId
 from assistant.core.note import Note
 from assistant.errors import WorkflowError
 from assistant.identity import Placed, Rules
+from assistant.notebook.cursor import TABLES as CURSOR_TABLES
 from assistant.notebook.database import Away, Database
 from assistant.notebook.notes import TABLES as NOTE_TABLES
 from assistant.notebook.notes import NoteBook
@@ -59,6 +60,7 @@ ALL_TABLES = (
     POSTED_TABLES,
     QUESTION_TABLES,
     CASE_TABLES,
+    CURSOR_TABLES,
 )
 
 _LOG = logging.getLogger("payops.workflow")
