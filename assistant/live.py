@@ -333,7 +333,8 @@ class Live:
         log: Any = house.promptlog
         places = tuple(map(place_of, self.settings.log.checkpoints))
         alarm = partial(_LOG.error, "prompt log: %s")
-        return Publisher(log, places, every=self.settings.log.checkpoint_every_s, alarm=lambda line: alarm(line))
+        every = self.settings.log.checkpoint_every_s
+        return Publisher(log, places, every=every, alarm=lambda line: alarm(line), leads=lambda: self.service.leads())
 
     def _chores_of(self, house: House, publisher: Publisher) -> Chores:
         """Scheduled verification, daily screening and retention of the prompt log."""
@@ -341,7 +342,8 @@ class Live:
 
         log: Any = house.promptlog
         alarm = partial(_LOG.error, "prompt log: %s")
-        return configured_chores(self.settings, log, publisher, alarm=lambda line: alarm(line))
+        leads = lambda: self.service.leads()  # noqa: E731  the service is made after this
+        return configured_chores(self.settings, log, publisher, alarm=lambda line: alarm(line), leads=leads)
 
     def _refresh_runbooks(self) -> None:
         """Take up changed runbook files; questions are answered from the old index meanwhile."""

@@ -18,7 +18,7 @@ from assistant.promptlog.chores import DAY, Chore, Chores
 from assistant.promptlog.keys import Keys, load_keys
 from assistant.promptlog.log import NO_STANDING, LastLook, Log, SegmentReader, no_segments, utc_now
 from assistant.promptlog.places import newest, newest_in_drop, place_of, read_notes
-from assistant.promptlog.publish import Alarm, Publisher, no_alarm
+from assistant.promptlog.publish import Alarm, Publisher, always, no_alarm
 from assistant.promptlog.record import Entry, Event, Outcome, Value
 from assistant.promptlog.retention import MONTH, Segments, archive, expire_bodies
 from assistant.promptlog.review import progress, screen
@@ -203,10 +203,20 @@ def configured_publisher(settings: LogSettings, log: Log, *, alarm: Alarm = no_a
     return Publisher(log, places, every=settings.log.checkpoint_every_s, alarm=alarm)
 
 
-def configured_chores(settings: LogSettings, log: Log, publisher: Publisher, *, alarm: Alarm = no_alarm) -> Chores:
-    """Verification four times a day, screening and retention daily; the caller starts and closes them (before the
-    log).
+def configured_chores(
+    settings: LogSettings,
+    log: Log,
+    publisher: Publisher,
+    *,
+    alarm: Alarm = no_alarm,
+    leads: Callable[[], bool] = always,
+) -> Chores:
+    """Verification four times a day, screening and retention daily, each by the one that `leads`; the caller starts and
+    closes them (before the log).
     """
+
+    def ours(work: Callable[[], object]) -> Callable[[], object]:
+        return lambda: work() if leads() else None
 
     def retain() -> None:
         now = log.clock()
@@ -214,9 +224,9 @@ def configured_chores(settings: LogSettings, log: Log, publisher: Publisher, *, 
         archive(log, before=now - settings.log.hot_months * MONTH, directory=cold_directory(settings))
 
     chores = (
-        Chore("verification", DAY / 4, publisher.verify_now),
-        Chore("screening", DAY, lambda: screen_daily(log)),
-        Chore("retention", DAY, retain),
+        Chore("verification", DAY / 4, ours(publisher.verify_now)),
+        Chore("screening", DAY, ours(lambda: screen_daily(log))),
+        Chore("retention", DAY, ours(retain)),
     )
     return Chores(chores, alarm=alarm)
 

@@ -23,6 +23,7 @@ from assistant.promptlog.store import Delivery, Transaction
 from assistant.promptlog.verify import Report
 
 EVERY = 60.0
+_LOOK = 5.0
 
 Alarm = Callable[[str], None]
 """Told once, in one line without telemetry, when something of the log begins to fail."""
@@ -30,6 +31,11 @@ Alarm = Callable[[str], None]
 
 def no_alarm(line: str) -> None:
     """For those who read `health` instead."""
+
+
+def always() -> bool:
+    """Whether it is ours to do, where nobody else could."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,10 @@ class Publisher:
         *,
         every: float = EVERY,
         alarm: Alarm = no_alarm,
+        leads: Callable[[], bool] = always,
     ) -> None:
+        """`leads`: whether it is ours to publish; of replicas on one log one does, and the others show how it goes."""
+        self._leads = leads
         self._log, self._places, self._alarm = log, tuple(places), alarm
         self._every = min(every, EVERY)
         self._stop = threading.Event()
@@ -91,7 +100,8 @@ class Publisher:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
-        self.publish_now()
+        if self._leads():
+            self.publish_now()
 
     def publish_now(self) -> tuple[Delivery, ...]:
         """Sign the log as it is and hand the note to every place at once; how each took it."""
@@ -141,9 +151,24 @@ class Publisher:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            began = time.monotonic()
-            self.publish_now()
-            self._stop.wait(max(0.0, began + self._every - time.monotonic()))
+            began, wait = time.monotonic(), self._every
+            if self._leads():
+                self.publish_now()
+            else:
+                self._look()
+                wait = min(wait, _LOOK)  # one that begins to lead must not let the window grow
+            self._stop.wait(max(0.0, began + wait - time.monotonic()))
+
+    def _look(self) -> None:
+        """How the one that leads delivers, as the store knows it."""
+        try:
+            known = {d.place: d for d in self._log.store.deliveries()}
+        except PromptLogError as fault:
+            self._signing_failed(fault.message)
+            return
+        self._signing_failure = ""
+        with self._guard:
+            self._deliveries = {place: known.get(place, d) for place, d in self._deliveries.items()}
 
     def _deliver(self, place: Place, note: str, now: datetime) -> Delivery:
         before = self._deliveries[place.name]

@@ -185,7 +185,7 @@ class Service:
     def leads(self) -> bool:
         """Whether this replica does what only one should. During a change two may for a heartbeat, so such work must
         bear being done twice."""
-        return self._roll is not None and self._roll.leader == self.me
+        return self.replicas.alone or (self._roll is not None and self._roll.leader == self.me)
 
     def use(self, promptlog: PromptLog) -> None:
         """Write into this prompt log from now on, beginning with what the one before refused."""

@@ -16,8 +16,10 @@ import pytest
 from assistant.errors import LogInconsistent, PromptLogError, UsageError
 from assistant.promptlog.checkpoint import open_checkpoint, parse_checkpoint
 from assistant.promptlog.chores import Chore, Chores
+from assistant.promptlog.open import configured_chores, open_configured
 from assistant.promptlog.places import Drop, Http, Syslog, newest, notes_in, place_of, read_notes
 from assistant.promptlog.publish import Publisher
+from assistant.settings import Settings
 from tests.fakes.promptlog import ORIGIN, MemoryLog
 from tests.promptlog.conftest import entry
 
@@ -159,6 +161,42 @@ def test_an_idle_log_goes_on_publishing_and_every_note_has_its_own_time(log: Mem
     assert {parse_checkpoint(note).size for note in notes} == {1}
     times = [open_checkpoint(n, origin=ORIGIN, trusted=log.keys.verifiers()).time or 0 for n in notes]
     assert times == sorted(set(times))
+
+
+def test_of_two_replicas_one_publishes_the_other_shows_it_and_takes_over(log: MemoryLog, tmp_path: Path) -> None:
+    (tmp_path / "drop").mkdir()
+    leading = {"one": True, "two": False}
+    one, two = (
+        Publisher(log, [Drop(tmp_path / "drop")], every=0.02, leads=lambda name=name: leading[name])  # type: ignore[misc]
+        for name in leading
+    )
+    two.start()
+    time.sleep(0.2)
+    assert not list((tmp_path / "drop").iterdir())
+    one.start()
+    _until(lambda: two.health().covered == log.size() > 0)
+    leading["one"], leading["two"] = False, True
+    one.close()
+    before = len(_notes(tmp_path / "drop"))
+    _until(lambda: len(_notes(tmp_path / "drop")) > before)
+    assert not two.health().failing and not two.health().signing_failure
+    two.close()
+
+
+def test_chores_are_done_by_the_one_that_leads(tmp_path: Path) -> None:
+    settings = Settings(state=tmp_path)
+    log = open_configured(settings, last_look=lambda content: None, service="")
+    leading: list[bool] = []
+    publisher = Publisher(log, [])
+    chores = configured_chores(settings, log, publisher, leads=lambda: bool(leading))
+    for chore in chores._chores:
+        chore.work()
+    assert log.size() == 0 and publisher.health().doubts is None
+    leading.append(True)
+    for chore in chores._chores:
+        chore.work()
+    assert log.size() > 0 and publisher.health().doubts == 0
+    log.close()
 
 
 def test_it_never_waits_longer_than_a_minute(log: MemoryLog) -> None:
