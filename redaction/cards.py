@@ -39,7 +39,7 @@ _NO_FRACTION = re.compile(r"\.0{1,6}(?![0-9])")
 _GROUP = re.compile(r"[0-9]+")
 _GROUPINGS = (  # noqa: SIM905
     "4444 44443 444 465 464 4644 88 66 68 610 613 412 124 448 484 844 664 646 466 33334 4446 4445 "
-    "5551 5554 5443 6442 3463 43333 4336 44434 44441 44442 4105 645 4555 456 87 78 89 98 79 97 511 433333"
+    "5551 5554 5443 6442 3463 43333 4336 44434 44441 44442 4105 2222224 645 4555 456 87 78 89 98 79 97 511 433333"
 ).split()
 _WIDTH = {n: chr(48 + n) for n in range(20)}
 
@@ -97,7 +97,11 @@ def _single(text: str, a: int, b: int) -> Iterator[Hit]:
             yield _hit(text, a, b, digits)
         return
     stripped = digits.lstrip("0")
-    inner = stripped if len(stripped) < len(digits) and len(stripped) > 12 and is_pan(stripped) else _glued(digits)
+    inner = (
+        stripped
+        if len(stripped) < len(digits) and len(stripped) > 12 and is_pan(stripped)
+        else _glued(digits) or _glued(stripped)
+    )
     if inner and not _is_identifier(text, a, b):
         yield _hit(text, a, b, inner)
 
@@ -229,29 +233,44 @@ def _even(text: str, chosen: list[tuple[int, int]], gap: str) -> Iterator[Hit]:
 
 # -- other notations -------------------------------------------------------------------------------------------------
 
-_SCIENTIFIC = re.compile(r"(?<![0-9.])([1-9])[.,]([0-9]{11,18})[eE]\+?(1[1-8])(?![0-9])")
-SCIENTIFIC_TRIGGERS = (r"[1-9][.,][0-9]{11,18}[eE]\+?1[1-8]",)
+_SCIENTIFIC = re.compile(
+    r"(?<![0-9.])([1-9][0-9]{0,17})[.,]([0-9]{1,18})(?:[eE]\+?|\s?[xX*]\s?10\s?\^?)([0-9]{1,2})(?![0-9])"
+)
+SCIENTIFIC_TRIGGERS = (r"[0-9.,]{13}(?:[eE]\+?|\s?[xX*]\s?10\s?\^?)[0-9]",)
+_SIGNIFICANT = 12
 
 
 def scientific(text: str) -> Iterator[Hit]:
-    """`4.111111111111111E+15`: what spreadsheets and careless JSON make of a PAN."""
+    """`4.111111111111111E+15`: what spreadsheets and careless JSON make of a PAN, wherever the point stands."""
     for match in _SCIENTIFIC.finditer(text):
-        whole = int(match[3]) + 1
-        digits = (match[1] + match[2])[:whole].ljust(whole, "0")
+        whole = len(match[1]) + int(match[3])
+        digits = match[1] + match[2]
+        if len(digits) >= _SIGNIFICANT and whole <= 19 and is_pan(digits[:whole].ljust(whole, "0")):
+            yield Hit(match.start(), match.end(), "PAN", digits[:whole].ljust(whole, "0"))
+
+
+_LISTED = re.compile(r"\[\s?([\"']?[0-9][\"']?(?:\s?,\s?[\"']?[0-9][\"']?){12,18})\s?\]")
+LISTED_TRIGGERS = (r"\[\s?[\"']?[0-9][\"']?(?:\s?,\s?[\"']?[0-9][\"']?){12}",)
+
+
+def listed(text: str) -> Iterator[Hit]:
+    """`[4, 1, 1, …]`, `["4","1", …]`: a list of its digits, and nothing else in it."""
+    for match in _LISTED.finditer(text):
+        digits = re.sub("[^0-9]", "", match[1])
         if is_pan(digits):
-            yield Hit(match.start(), match.end(), "PAN", digits)
+            yield Hit(match.start(1), match.end(1), "PAN", digits)
 
 
 _WORDS = {w: str(n) for n, w in enumerate("zero one two three four five six seven eight nine".split())} | {"oh": "0"}  # noqa: SIM905
 _WORD = "(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)"
-_SPELLED = re.compile(rf"(?i)(?<![A-Za-z]){_WORD}(?:[\s,.\-]{{1,3}}{_WORD}){{11,18}}(?![A-Za-z])")
-SPELLED_TRIGGERS = (rf"(?i){_WORD}(?:[\s,.\-]{{1,3}}{_WORD}){{11}}",)
+_SPELLED = re.compile(rf"(?i)(?<![A-Za-z]){_WORD}(?:[\s,.\-]{{0,3}}{_WORD}){{11,18}}(?![A-Za-z])")
+SPELLED_TRIGGERS = (rf"(?i){_WORD}(?:[\s,.\-]{{0,3}}{_WORD}){{11}}",)
 
 
 def spelled(text: str) -> Iterator[Hit]:
     """Digits read out as words, as in transcripts of calls."""
     for match in _SPELLED.finditer(text):
-        digits = "".join(_WORDS[w.lower()] for w in re.findall("[A-Za-z]+", match[0]))
+        digits = "".join(_WORDS[w] for w in re.findall(_WORD, match[0].lower()))
         if is_pan(digits):
             yield Hit(match.start(), match.end(), "PAN", digits)
 
@@ -263,8 +282,9 @@ _TRACK1 = re.compile(
 )
 TRACK1_TRIGGERS = (r"[0-9]\^[^\^\n]{1,40}\^",)
 _TRACK2 = re.compile(
-    r";?(?<![0-9])([0-9]{12,19})=([0-9]{4})[0-9]{0,28}[Ff]?\??"
-    r"|(?<![0-9A-Za-z])([0-9]{12,19})[Dd]([0-9]{2}(?:0[1-9]|1[0-2]))[0-9]{0,28}[Ff]?(?![0-9A-Za-z])"
+    r";0[12](?P<third>[0-9]{13,19})=[0-9=]{4,100}\??"  # track 3: format code first (ISO/IEC 4909)
+    r"|;?(?<![0-9])(?P<pan>[0-9]{12,19})=(?P<expiry>[0-9]{4})[0-9]{0,28}[Ff]?\??"
+    r"|(?<![0-9A-Za-z])(?P<packed>[0-9]{12,19})[Dd][0-9]{2}(?:0[1-9]|1[0-2])[0-9]{0,28}[Ff]?(?![0-9A-Za-z])"
 )
 TRACK2_TRIGGERS = (r"[0-9]{12}[=Dd][0-9]{4}",)
 
@@ -278,7 +298,8 @@ def track1(text: str) -> Iterator[Hit]:
 def track2(text: str) -> Iterator[Hit]:
     """ISO/IEC 7813 track 2: PAN, `=` or `D`, expiry YYMM, service code, discretionary data."""
     for match in _TRACK2.finditer(text):
-        if is_pan(match[1] or match[3]) or (match[0][0] == ";" and 1 <= int(match[2][2:]) <= 12):
+        pan = match["pan"] or match["packed"] or match["third"]
+        if is_pan(pan) or (match["pan"] and match[0][0] == ";" and 1 <= int(match["expiry"][2:]) <= 12):
             yield Hit(match.start(), match.end(), "TRACK", match[0])
 
 

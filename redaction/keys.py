@@ -29,7 +29,9 @@ _KEY = re.compile(
 _NESTED = 256
 _PAIRED = re.compile(_VALUE)
 _ARGUMENT = re.compile(r"(?<![\w\-])--?(?P<key>[A-Za-z][\w\-]{1,48}+)[ \t]{1,2}(?!-)" + _VALUE)
-_ELEMENT = re.compile(r"<(?:\w{1,32}:)?(?P<key>[A-Za-z_][\w.\-]{0,64})(?:\s[^<>]{0,256})?>(?P<bare>[^<>]{1,1024})</")
+_ELEMENT = re.compile(
+    r"<(?:\w{1,32}:)?(?P<key>[A-Za-z_][\w.\-]{0,64})(?:\s[^<>]{0,256})?>(?:<!\[CDATA\[)?(?P<bare>[^<>]{1,1024}?)(?:\]\]>)?</"
+)
 _FIELD = re.compile(
     r"(?i)<field\s{1,4}(?:id|name)=[\"'](?P<key>\d{1,3}|[\w.\-]{1,64})[\"']\s{1,4}value=[\"'](?P<bare>[^\"'<>]{1,2048})[\"']"
 )
@@ -109,10 +111,9 @@ class KeyTable:
                 return klass
         return ""
 
-    def triggers(self) -> tuple[str, ...]:
-        """One must match before a key of this table can stand before a value."""
+    def triggers(self, *, after: str = r"[^0-9A-Za-z\n]{0,2}[ \t]{0,8}[:=]") -> tuple[str, ...]:
+        """One must match before a key of this table can stand before a value. `after`: what stands between."""
         stems = sorted(set(self._stems))
-        after = r"[^0-9A-Za-z\n]{0,2}[ \t]{0,8}[:=]"
         grouped = [stems[i : i + 40] for i in range(0, len(stems), 40)]
         return tuple(rf"(?i)(?:{'|'.join(group)}){after}" for group in grouped)
 
@@ -245,7 +246,7 @@ def _value(klass: str, text: str, match: re.Match[str], key: str) -> Iterator[Hi
     start, end = match.span(name)
     if name == "listed":
         for item in re.finditer(r"[^,\s\"'][^,\"']{0,512}", text[start:end]):
-            yield from _one(klass, item[0], start + item.start())
+            yield from judged(klass, item[0], start + item.start())
         return
     if name == "bare" and klass in _RUNS_ON and match.re is _PAIRED:
         more = (_MORE_NAMES if klass == "PERSON" else _MORE).match(text, end)
@@ -255,7 +256,7 @@ def _value(klass: str, text: str, match: re.Match[str], key: str) -> Iterator[Hi
     if klass == "PAN" and name == "bare":
         more = re.compile(r"(?:[ \-.][0-9]{2,6}(?![0-9A-Za-z=:])){1,4}").match(text, end)
         end = more.end() if more else end
-    yield from _one(klass, text[start:end], start)
+    yield from judged(klass, text[start:end], start)
 
 
 _HEADER = re.compile(r"(?i)(?:proxy-?)?authorization|(?:set-?)?cookie")
@@ -269,7 +270,8 @@ def _whole_secret(text: str, key: str, name: str, end: int) -> int:
     return more.end() if more else end
 
 
-def _one(klass: str, value: str, at: int) -> Iterator[Hit]:
+def judged(klass: str, value: str, at: int) -> Iterator[Hit]:
+    """The hit, if any, in a value that stands at this place under a key of this class."""
     found = keyed(klass, value)
     if found is not None:
         start, end, canonical = found
@@ -284,36 +286,48 @@ def _inserted(text: str, match: re.Match[str], table: KeyTable) -> Iterator[Hit]
         if klass:
             raw = value[1]
             shift = len(raw) - len(raw.lstrip("' "))
-            yield from _one(klass, raw.strip("' "), at + value.start(1) + shift)
+            yield from judged(klass, raw.strip("' "), at + value.start(1) + shift)
 
 
 # -- authentication data in prose ------------------------------------------------------------------------------------
 
 _SPOKEN_CVV = re.compile(
-    r"(?i)(?<![A-Za-z])(?:cvv2?|cvc2?|cvn2?|cav2|csc|cvd|security\s{1,8}code|verification\s{1,8}(?:code|value))"
-    r"(?:\s{1,3}(?:is|was|of|code|number|no|value|got|entered|provided|received)){0,3}[\s:=#\-/(\"']{0,4}([0-9]{3,4})(?![0-9A-Za-z])"
+    r"(?i)(?<![A-Za-z])(?:card[\s_.\-]{0,2})?(?:cvv2?|cvc2?|cvn2?|cav2|csc|cvd|security[\s_\-]{0,8}code|verification[\s_\-]{0,8}(?:code|value))"
+    r"(?:\s{1,3}(?:is|was|of|code|number|no|value|got|entered|provided|received|on|the|back|card)){0,5}[\s:=#\-/(\"'_]{0,4}([0-9]{3,4})(?![0-9A-Za-z])"
 )
 _SPOKEN_PIN = re.compile(
     r"(?i)(?<![A-Za-z])PIN(?:\s{1,3}(?:is|was|code|number|value|entered)){0,3}[\s:=#(\"']{1,4}([0-9]{4,12})(?![0-9A-Za-z])"
 )
-_PIN_BLOCK = re.compile(r"(?i)pin\s?-?_?block[^0-9A-Za-z]{1,4}(?:is\s)?([0-9A-F]{16})(?![0-9A-Za-z])")
+_PIN_BLOCK = re.compile(
+    r"(?i)pin\s?-?_?block[^0-9A-Za-z]{1,4}(?:is\s)?((?:[0-9A-F]{4} ?){3}[0-9A-F]{4})(?![0-9A-Za-z])"
+)
+_SPOKEN_CODE = re.compile(
+    r"(?i)(?<![A-Za-z])(?:one[ \-]time (?:password|passcode|code|pin)|otp|sms[ \-]?code|(?:verification|authentication|login|security|2fa|mfa) code)"  # noqa: E501
+    r"(?:\s{1,3}(?:is|was|number|no)){0,2}[\s:=#(\"']{1,4}([0-9]{4,8})(?![0-9A-Za-z])"
+)
 SPOKEN_TRIGGERS = (
-    r"(?i)[^a-z](?:cvv|cvc|cvn|cav2|csc|cvd|(?:security|verification)\s{1,8}(?:code|value))[^0-9]{0,60}[0-9]{3}",
+    r"(?i)[^a-z](?:card[\s_.\-]{0,2})?(?:cvv|cvc|cvn|cav2|csc|cvd|(?:security|verification)[\s_\-]{0,8}(?:code|value))2?[^0-9]{0,60}[0-9]{3}",
     r"(?i)[^a-z]pin[^0-9]{0,60}[0-9]{4}",
     r"(?i)pin\s?-?_?block[^0-9a-z]",
+    r"(?i)(?:password|passcode|code|pin|otp)[^0-9]{1,24}[0-9]{4}",
 )
 _SPOKEN = (
-    (("cv", "cav2", "csc", "security", "verification"), _SPOKEN_CVV),
+    (("cv", "cav2", "csc", "security", "verification", "card"), _SPOKEN_CVV),
     (("pin",), _SPOKEN_PIN),
     (("pin",), _PIN_BLOCK),
 )
 
 
+_CODE_STEMS = ("one", "otp", "sms", "verification", "authentication", "login", "security", "2fa", "mfa")
+
+
 def spoken(text: str) -> Iterator[Hit]:
-    """`CVV is 123`, `PIN 4921`, `pin block 04123ABC…` in prose (PCI DSS 3.3.1: never stored)."""
+    """`CVV is 123`, `PIN 4921`, `pin block 04123ABC…` in prose (PCI DSS 3.3.1: never stored); one-time codes too."""
     for stems, pattern in _SPOKEN:
         for match in beginning_with(stems, pattern, text):
             yield Hit(match.start(1), match.end(1), "SAD", match[1])
+    for match in beginning_with(_CODE_STEMS, _SPOKEN_CODE, text):
+        yield Hit(match.start(1), match.end(1), "SECRET", match[1])
 
 
 _PARTY = re.compile(r"(?<![0-9A-Za-z]):5(?:0[AFHK]?|9[AF]?):(?P<party>[^:{}]{3,400}?)(?=\n:|\r\n:|\n-\}|-\}|$|:\d\d)")

@@ -12,7 +12,11 @@ from redaction.finding import beginning_with
 
 _DOMAIN = re.compile(r"(?:[^\W_][\w\-]{0,62}\.){1,8}(?:xn--[\w\-]{2,59}|[^\W\d_]{2,24})(?![\w@])")
 _MAILBOX = re.compile(r"[\w.+%\-]{1,64}$")
+_AT = re.compile(r"(?i)\s?[\[({]\s?at\s?[\])}]\s?")
+_DOT = re.compile(r"(?i)\s?[\[({]\s?dot\s?[\])}]\s?")
+_SPELLED_DOMAIN = re.compile(r"(?i)(?:[\w\-]{1,63}(?:\.|\s?[\[({]\s?dot\s?[\])}]\s?)){1,4}[a-z]{2,24}(?!\w)")
 EMAIL_TRIGGERS = (r"@[^\s@]",)
+SPELLED_TRIGGERS = (r"(?i)[\[({]\s?at\s?[\])}]",)
 _NO_MAILBOX = frozenset({"git", "noreply", "no-reply", "donotreply"})
 _FILES = frozenset(
     {"service", "timer", "socket", "mount", "slice", "target", "path", "scope", "js", "py", "local", "svc"}
@@ -32,8 +36,19 @@ def email(text: str) -> Iterator[Hit]:
         at = text.find("@", at + 1)
 
 
+def email_spelled(text: str) -> Iterator[Hit]:
+    """`someone [at] mail [dot] example`."""
+    for sign in _AT.finditer(text):
+        domain = _SPELLED_DOMAIN.match(text, sign.end())
+        mailbox = _MAILBOX.search(text, max(0, sign.start() - 64), sign.start()) if domain else None
+        if domain and mailbox:
+            name = mailbox[0].lstrip(".%-")
+            value = f"{name}@{_DOT.sub('.', domain[0])}".casefold()
+            yield Hit(sign.start() - len(name), domain.end(), "EMAIL", value)
+
+
 _IBAN = re.compile(
-    r"(?<![0-9A-Za-z])([A-Za-z]{2}[0-9]{2}(?:[ \-]?[0-9A-Za-z]{4}){2,7}(?:[ \-]?[0-9A-Za-z]{1,4})?)(?![0-9A-Za-z])"
+    r"(?<![0-9A-Za-z])([A-Za-z]{2}[0-9]{2}(?:(?:[ .\-\t\n]|  )?[0-9A-Za-z]{4}){2,7}(?:(?:[ .\-\t\n]|  )?[0-9A-Za-z]{1,4})?)(?![0-9A-Za-z])"  # noqa: E501
 )
 _IBAN_GLUED = re.compile(r"(?:(?<=[a-z_])|(?<=IBAN))[A-Z]{2}[0-9]{2}[0-9A-Z]{11,30}(?![0-9A-Za-z])")
 # ISO 13616 registry: length by country.
@@ -48,7 +63,7 @@ _IBAN_LENGTHS = dict(
     ).split()
 )
 IBAN_TRIGGERS = (
-    rf"(?i)(?:^|[^0-9A-Za-z])(?:{'|'.join(_IBAN_LENGTHS)})[0-9]{{2}}(?:[ \-]?[0-9A-Za-z]{{4}}){{2}}",
+    rf"(?i)(?:^|[^0-9A-Za-z])(?:{'|'.join(_IBAN_LENGTHS)})[0-9]{{2}}(?:[ .\-\t\n]{{0,2}}[0-9A-Za-z]{{4}}){{2}}",
     rf"(?:{'|'.join(_IBAN_LENGTHS)})[0-9]{{2}}[0-9A-Z]{{11}}",
 )
 
@@ -79,7 +94,7 @@ def _iban_within(raw: str, at: int) -> Iterator[Hit]:
     end = places[count - 1] + 1
     if raw[end : end + 1].isalnum():
         return
-    written = re.sub(r"[ \-]", "", raw[:end])
+    written = re.sub(r"[^0-9A-Za-z]", "", raw[:end])
     value = written.upper()
     if written[:2].islower() and not written[2:].isdigit() and not re.search("[g-z]", written):
         return  # a piece of a hex id
@@ -168,15 +183,34 @@ def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 _SSN = re.compile(r"(?<![0-9A-Za-z.\-])(?!000|666|9)[0-9]{3}([\- ])(?!00)[0-9]{2}\1(?!0000)[0-9]{4}(?![0-9A-Za-z\-])")
 _SSN_WORD = re.compile(
-    r"(?i)(?:ssn|social security(?: number)?|national insurance|passport|tax id|nino|cpf|dni)(?:\s(?:is|no\.?|number))?[\s:=#]{1,4}([A-Z]{0,3}[0-9][0-9A-Z .\-]{5,16}[0-9A-Z])"  # noqa: E501
+    r"(?i)(?:ssn|social security(?: number)?|national insurance|passport|tax id|nino|cpf|dni|cnpj|pesel|personnummer|bsn|aadhaar|tfn|nhs(?: number)?|curp|steuer-?id|codice fiscale)(?:\s(?:is|no\.?|number))?[\s:=#]{1,4}([A-Z]{0,3}[0-9][0-9A-Z .\-]{5,16}[0-9A-Z])"  # noqa: E501
 )
-_SSN_STEMS = ("ssn", "social security", "national insurance", "passport", "tax id", "nino", "cpf", "dni")
+_SSN_STEMS = (
+    "ssn",
+    "social security",
+    "national insurance",
+    "passport",
+    "tax id",
+    "nino",
+    "cpf",
+    "dni",
+    "cnpj",
+    "pesel",
+    "personnummer",
+    "bsn",
+    "aadhaar",
+    "tfn",
+    "nhs",
+    "curp",
+    "steuer",
+    "codice",
+)
 _NINO = re.compile(
     r"(?<![0-9A-Za-z])[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D](?![0-9A-Za-z])"
 )
 NATIONAL_TRIGGERS = (
     r"[0-9]{3}[\- ][0-9]{2}[\- ][0-9]{4}",
-    r"(?i)(?:ssn|social security|national insurance|passport|tax id|nino|cpf|dni)[\s\S]{1,24}[0-9]",
+    r"(?i)(?:ssn|social security|national insurance|passport|tax id|nino|cpf|dni|cnpj|pesel|personnummer|bsn|aadhaar|tfn|nhs|curp|steuer-?id|codice fiscale)[\s\S]{1,24}[0-9]",  # noqa: E501
     r"[A-Z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]",
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from redaction import cards, keys, names, personal, secrets, shapes
+from redaction import cards, key_forms, keys, names, personal, secrets, shapes
 from redaction.cards import Hit
 from redaction.policy import Policy
 
@@ -25,7 +25,7 @@ class Rule:
 
 def build(policy: Policy) -> tuple[Rule, ...]:
     """The rules of our own under a policy, in a fixed order."""
-    table = keys.KeyTable(policy.keys)
+    table, card_table = keys.KeyTable(policy.keys), key_forms.card_table(policy.keys)
     gate = names.Gate(vocabulary_of(policy), exempt=policy.exempt_keys, prose=policy.prose_keys)
     classes = tuple(klass for klass in policy.keys if not klass.endswith("_CODE"))
     return (
@@ -34,6 +34,7 @@ def build(policy: Policy) -> tuple[Rule, ...]:
         Rule("iso8583", ("LINE",), shapes.ISO8583_TRIGGERS, shapes.iso8583),
         Rule("pan", ("PAN",), cards.RUN_TRIGGERS, cards.pans),
         Rule("pan_scientific", ("PAN",), cards.SCIENTIFIC_TRIGGERS, cards.scientific),
+        Rule("pan_listed", ("PAN",), cards.LISTED_TRIGGERS, cards.listed),
         Rule("pan_spelled", ("PAN",), cards.SPELLED_TRIGGERS, cards.spelled),
         Rule("track1", ("TRACK",), cards.TRACK1_TRIGGERS, cards.track1),
         Rule("track2", ("TRACK",), cards.TRACK2_TRIGGERS, cards.track2),
@@ -43,13 +44,16 @@ def build(policy: Policy) -> tuple[Rule, ...]:
         Rule("keyed_argument", classes, keys.ARGUMENT_TRIGGERS, keys.arguments(table)),
         Rule("keyed_element", classes, keys.ELEMENT_TRIGGERS, keys.elements(table)),
         Rule("keyed_column", classes, keys.COLUMN_TRIGGERS, keys.columns(table)),
-        Rule("spoken", ("SAD",), keys.SPOKEN_TRIGGERS, keys.spoken),
+        Rule("keyed_elsewhere", classes, key_forms.STRONG_TRIGGERS, key_forms.paired_elsewhere(table)),
+        Rule("keyed_weakly", classes, key_forms.weak_triggers(card_table), key_forms.weakly_paired(card_table)),
+        Rule("spoken", ("SAD", "SECRET"), keys.SPOKEN_TRIGGERS, keys.spoken),
         Rule("swift_party", ("PERSON",), keys.PARTY_TRIGGERS, keys.swift_party),
         *(Rule(f"secret_{s.name}", ("SECRET",), s.triggers, s.find) for s in secrets.shapes()),
         Rule("iban", ("IBAN",), personal.IBAN_TRIGGERS, personal.iban),
         Rule("bank_number", ("BANK_ACCOUNT",), personal.BANK_TRIGGERS, personal.bank_number),
         Rule("national_id", ("NATIONAL_ID",), personal.NATIONAL_TRIGGERS, personal.national_id),
         Rule("email", ("EMAIL",), personal.EMAIL_TRIGGERS, personal.email),
+        Rule("email_spelled", ("EMAIL",), personal.SPELLED_TRIGGERS, personal.email_spelled),
         Rule("phone", ("PHONE",), personal.PHONE_TRIGGERS, personal.phone),
         Rule("birth_date", ("DOB",), personal.BORN_TRIGGERS, personal.birth_date),
         Rule("street", ("ADDRESS",), personal.STREET_TRIGGERS, personal.street),

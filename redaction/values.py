@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from redaction.redactor import Redactor
 
 MAX_DEPTH = 200
+_GENERIC = frozenset({"value", "val", "raw", "data", "content", "text", "clear", "plain", "#text", "$"})
 
 
 def decoded(data: bytes) -> str:
@@ -83,7 +84,7 @@ class Walk:
 
     def _text(self, text: str, key: str) -> str:
         """A leaf: the class of its key decides first, then its own content."""
-        klass = self._redactor.class_of_key(key) if key else ""
+        klass = self._redactor.class_of_key(_owner(key)) if key else ""
         found = keyed(klass, text) if klass else None
         if found is None:
             return self._count(self._redactor.redact(text))
@@ -94,6 +95,12 @@ class Walk:
     def _count(self, redacted: Any) -> str:
         self._counts.update(redacted.counts)
         return str(redacted.text)
+
+
+def _owner(key: str) -> str:
+    """The key that says what a value is: of `{"cvv": {"value": "917"}}` that is cvv."""
+    owner, dot, last = key.rpartition(".")
+    return owner if dot and last.lower() in _GENERIC else key
 
 
 def _digits(number: int | float) -> str:

@@ -29,32 +29,50 @@ _FOLD = re.compile(rf"{_ANSI}|[^\x00-\x7f]|[\x00\x08\x0b\x0c\x0e-\x1f\x7f]")
 _PLAIN = re.compile(r"[\t\n\r -~]*")
 
 _ESCAPE = re.compile(
-    r"(?:%[0-9A-Fa-f]{2})+"
-    r"|&(?:#[xX][0-9A-Fa-f]{1,6}|#[0-9]{1,7}|[A-Za-z]{2,8});"
-    r"|(?<!\\)\\++(?:u[0-9A-Fa-f]{4}|[ux]\{[0-9A-Fa-f]{1,6}\}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|[0-3][0-7]{2}|[nrtbf\"'/])"
+    r"(?:%(?:25)*[0-9A-Fa-f]{2})+|%u[0-9A-Fa-f]{4}"
+    r"|&(?:#[xX][0-9A-Fa-f]{1,6};?|#[0-9]{1,7};?|[A-Za-z]{2,8};)"
+    r"|(?<!\\)\\++(?P<pair>u[dD][89ABab][0-9A-Fa-f]{2}\\++u[dD][C-Fc-f][0-9A-Fa-f]{2})"
+    r"|(?<!\\)\\++(?:u[0-9A-Fa-f]{4}|[ux]\{[0-9A-Fa-f]{1,6}\}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|0000[2-7][0-9A-Fa-f]|[0-3][0-7]{2}"
+    r"|(?:6[0-7]|7[01])(?![0-9])|[nrtbf\"'/])"
     r"|U\+00[0-9A-Fa-f]{2}"
-    r"|(?<![=0-9A-Za-z])(?:=[2-7][0-9A-F]){2,}"
+    r"|(?<![=0-9A-Za-z])(?:=[2-7][0-9A-F]){2,}|(?<=[0-9])=(?:2[0DE]|3[0-9])(?=[0-9=])"
     r"|=\r?\n"
+    r"|\^\[\[[0-9;]{0,16}[A-Za-z]|\\e\[[0-9;]{0,16}[A-Za-z]|#0[0-3][0-7]"  # terminal colours, rsyslog's escapes
+    r"|(?<=[0-9])(?:[ \t\r\n]{4,24}|[\"'] ?[,+.|&]{1,2} ?[\"']|(?:</?[A-Za-z][^<>]{0,64}>){1,4})(?=[0-9])"  # wide gaps
 )
 # Necessary for any of the above: what the fast path looks for before it decodes.
-ESCAPE_TRIGGER = r"%[0-9A-Fa-f]{2}|&[#A-Za-z]|\\[uUx0-3nrtbf\"'/]|U\+00|=[2-7][0-9A-F]=|=\r?\n"
+ESCAPE_TRIGGER = (
+    r"%[0-9A-Fa-fu]{2}|&[#A-Za-z]|\\[uUxe0-367nrtbf\"'/]|U\+00|=[2-7][0-9A-F]=|[0-9]=[23][0-9A-F]|=\r?\n|\^\[\[|#0[0-3][0-7]"
+    r"|[0-9][ \t\r\n]{4,24}[0-9]|[0-9][\"'] ?[,+.|&]{1,2} ?[\"'][0-9]|[0-9]</?[A-Za-z]"
+)
 
 # Digits as character codes: ASCII ("34 31"), UTF-16 ("0034", "3400") or EBCDIC ("F4F1"), glued or with separators.
-_GAP = r"(?:[\s:;,.\-]|0x|\\x){0,4}"
+_GAP = r"(?:[\s:;,.\-h]|0[xX]|\\x){0,4}"
 _CODES_RUN = re.compile(
     rf"(?:(?:00)?3[0-9]{_GAP}(?:(?:00)?2[0dDeEfF]{_GAP})?){{12,20}}|(?:3[0-9]00){{12,20}}|(?:[Ff][0-9]{_GAP}){{12,20}}"
 )
 CODES_TRIGGER = (
-    r"(?:(?:00)?3[0-9](?:00)?[\s:;,.x\\0\-]{0,4}(?:2[0dDeEfF][\s:;,.x\\0\-]{0,4})?){12}"
-    r"|(?:[Ff][0-9][\s:;,.x\\0\-]{0,4}){12}|(?:[2-7][0-9A-Fa-f]){12}|(?:(?:4[89]|5[0-7])[\s,;]{1,3}){11}"
+    r"(?:(?:00)?3[0-9](?:00)?[\s:;,.xXh\\0\-]{0,4}(?:2[0dDeEfF][\s:;,.xXh\\0\-]{0,4})?){12}"
+    r"|(?:[Ff][0-9][\s:;,.xXh\\0\-]{0,4}){12}|(?:[2-7][0-9A-Fa-f]){12}|(?:(?:4[89]|5[0-7])[\s,;]{1,3}){11}"
+    r"|(?:0011[01]{4}[ ,_]?){12}|0o(?:6[0-7]|7[01])|[cC][hH](?:[aA])?[rR]\((?:4[89]|5[0-7])\)|1[fF]8[bB]08"
 )
+_BITS = re.compile(r"(?<![01])(?:0011[01]{4}[ ,_]?){12,}")
+_OCTAL_LIST = re.compile(r"(?:0o(?:6[0-7]|7[01])[\s,;]{0,3}){12,}")
+_CHR = re.compile(r"(?:[cC][hH][aA]?[rR]\((?:4[89]|5[0-7])\)[\s,;|+.&]{0,4}){12,}")
+_HEX_GZIP = re.compile(r"(?i)(?<![0-9a-f])1f8b08[0-9a-f]{30,}")
 
 # Base64 of printable ASCII: each aligned four of characters has this form, whatever the text. Three digits that stand
 # on a boundary always have the second, narrower one.
 _TEXT64 = r"[I-Za-f][C-HS-Xi-ny-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_\-]"
 _DIGITS64 = r"[MNO][DTjz][AEIMQUYcgk][w-z0-5]"
-BASE64_TRIGGER = rf"(?:{_TEXT64}){{4}}|(?:{_DIGITS64}){{3}}|H4sI"
-_BASE64 = re.compile(rf"(?P<at>(?:{_TEXT64}){{4}}|(?:{_DIGITS64}){{3}}|H4sI)[A-Za-z0-9+/_\-]*={{0,2}}")
+_WIDE64 = r"[MNO][AQgw]A[w-z0-5]AD[AEIMQUYcgk]A"  # six bytes of UTF-16 digits, on whatever boundary
+_ZLIB64 = r"e[AFJN][0-9A-Za-z+/_\-]{20}"
+_FOURS64 = rf"(?:{_TEXT64}){{4}}|(?:{_DIGITS64}){{3}}|(?:{_WIDE64}){{2}}|H4sI"
+BASE64_TRIGGER = rf"{_FOURS64}|[^0-9A-Za-z+/_\-]{_ZLIB64}|[A-Z2-7]{{24}}"
+_BASE64 = re.compile(rf"(?P<at>{_FOURS64}|(?<![0-9A-Za-z+/_\-]){_ZLIB64})[A-Za-z0-9+/_\-]*={{0,2}}")
+_BASE32 = re.compile(r"(?<![0-9A-Za-z])[A-Z2-7]{24,8192}(?:={1,6})?(?![0-9A-Za-z=])")
+_NUMBER = re.compile(r"[0-9][0-9 .\-]{11,}")
+_FOUR64 = re.compile(r"[A-Za-z0-9+/_\-]{4}")
 _ALPHABET64 = re.compile(r"[A-Za-z0-9+/_\-]")
 _HEX_TEXT = re.compile(r"(?<![0-9A-Za-z])(?:[2-7][0-9A-Fa-f]){12,}(?![0-9A-Za-z])")
 _DECIMAL_CODES = re.compile(r"(?<!\d)(?:(?:4[89]|5[0-7])[\s,;]{1,3}){11,}(?:4[89]|5[0-7])(?!\d)")
@@ -150,28 +168,52 @@ def base_view(text: str) -> View:
 def _unescape(match: re.Match[str]) -> str | None:
     found = match[0]
     if found[0] == "%":
-        return bytes.fromhex(found.replace("%", "")).decode("utf-8", "replace")
+        return _unpercent(found)
     if found[0] == "&":
         decoded = html.unescape(found)
         return None if decoded == found else decoded
     if found[0] == "=":
         return "" if found[1] in "\r\n" else bytes.fromhex(found.replace("=", "")).decode("utf-8", "replace")
+    if found[0] in " \t\r\n\"'<":
+        return ", " if "<" in found or "," in found else " "
+    if found[0] == "^" or found.startswith("\\e"):
+        return ""
+    return " " if found[0] == "#" else _unslash(match)
+
+
+def _unpercent(found: str) -> str:
+    """`%34`, `%2534` as often as it was encoded, and the `%u0034` of old scripts."""
+    if found[1] == "u":
+        return chr(int(found[2:], 16))
+    plain = _PERCENTS.sub("%", found)
+    return bytes.fromhex(plain.replace("%", "")).decode("utf-8", "replace")
+
+
+_PERCENTS = re.compile(r"%(?:25)+(?=[0-9A-Fa-f]{2})")
+
+
+def _unslash(match: re.Match[str]) -> str | None:
+    found = match[0]
+    if match["pair"]:
+        high, low = (int(code[1:], 16) for code in match["pair"].replace("\\", " ").split())
+        return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
     code = found.lstrip("\\") if found[0] == "\\" else found[2:]
     if code[0] in "nrtbf":
         return " "
     if code[0] in "\"'/":
         return code[0]
     if code[0] in "uUx":
-        code = code[1:].strip("{}")
+        number = int(code[1:].strip("{}"), 16)
+    elif found[0] == "U" or len(code) == 6:
         number = int(code, 16)
     else:
-        number = int(code, 16) if found[0] == "U" else int(code, 8)
+        number = int(code, 8)
     return chr(number) if number < 0x110000 else None
 
 
 def _codes(match: re.Match[str]) -> str | None:
     """Digits (and separators) written as character codes."""
-    codes = re.sub(r"0x|\\x|[^0-9A-Fa-f]", "", match[0])
+    codes = re.sub(r"0[xX]|\\x|[^0-9A-Fa-f]", "", match[0])
     if codes[0] in "Ff":
         return codes[1::2]
     if codes.startswith("00"):
@@ -194,8 +236,33 @@ def _decimal_codes(match: re.Match[str]) -> str:
     return "".join(chr(int(code)) for code in re.findall(r"\d\d", match[0]))
 
 
+def _bits(match: re.Match[str]) -> str:
+    return "".join(chr(int(code, 2)) for code in re.findall("[01]{8}", match[0]))
+
+
+def _octal_list(match: re.Match[str]) -> str:
+    return "".join(chr(int(code, 8)) for code in re.findall("[67][0-7]", match[0]))
+
+
+def _hex_gzip(match: re.Match[str]) -> str | None:
+    return _inflate(bytes.fromhex(match[0][: len(match[0]) & ~1])).decode("utf-8", "replace") or None
+
+
+_CODE_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]], ...] = (
+    (_CODES_RUN, _codes),
+    (_HEX_TEXT, _hex_text),
+    (_DECIMAL_CODES, _decimal_codes),
+    (_CHR, _decimal_codes),
+    (_BITS, _bits),
+    (_OCTAL_LIST, _octal_list),
+    (_HEX_GZIP, _hex_gzip),
+)
+
+
 def _unbase64(token: str) -> str | None:
-    """The text inside a base64 token, standard or URL-safe, gzip undone; None if there is no text inside."""
+    """The text inside a base64 token, standard or URL-safe, gzip and zlib undone; None if there is no text inside, and
+    no long number among other bytes.
+    """
     body = token.rstrip("=").replace("-", "+").replace("_", "/")
     if len(body) % 4 == 1:
         body = body[:-1]
@@ -203,16 +270,27 @@ def _unbase64(token: str) -> str | None:
         data = base64.b64decode(body + "=" * (-len(body) % 4))
     except binascii.Error:
         return None
-    if data[:2] == b"\x1f\x8b":
-        data = _inflate(data)
+    if data[:2] == b"\x1f\x8b" or (data[:1] == b"x" and int.from_bytes(data[:2], "big") % 31 == 0):
+        data = _inflate(data) or data
+    if data.count(0) * 5 >= len(data) * 2:
+        data = data.replace(b"\0", b"")  # UTF-16
     text = data.decode("utf-8", "replace")
     bad = sum(1 for c in text if c == "\ufffd" or (c < " " and c not in "\t\r\n"))
-    return text if data and bad * 20 <= len(text) else None
+    return text if data and (bad * 20 <= len(text) or _NUMBER.search(text)) else None
+
+
+def _unbase32(token: str) -> str | None:
+    body = token.rstrip("=")
+    try:
+        text = base64.b32decode(body + "=" * (-len(body) % 8)).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return text if text.isprintable() else None
 
 
 def _inflate(data: bytes) -> bytes:
     try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data, _MAX_INFLATED)
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(data, _MAX_INFLATED)
     except zlib.error:
         return b""
 
@@ -220,12 +298,17 @@ def _inflate(data: bytes) -> bytes:
 def _base64_views(text: str) -> Iterator[View]:
     """One view a token: a hit anywhere inside takes the whole token with it."""
     for match in _BASE64.finditer(text):
-        decoded = _unbase64(match[0])
+        start = match.start()
+        if _FOUR64.fullmatch(text, max(0, start - 4), start):
+            start -= 4  # the first digits may share their four with something that is no text
+        decoded = _unbase64(text[start : match.end()])
         if decoded:
-            start = match.start()
             while start > 0 and match.start() - start < 8192 and _ALPHABET64.match(text[start - 1]):
                 start -= 1
             yield View(decoded, [start] * len(decoded), [match.end()] * len(decoded), "base64")
+    for match in _BASE32.finditer(text):
+        if decoded := _unbase32(match[0]):
+            yield View(decoded, [match.start()] * len(decoded), [match.end()] * len(decoded), "base32")
 
 
 def decoded_views(view: View, fired: Callable[[str], bool] = lambda _: True, *, depth: int = DEPTH) -> Iterator[View]:
@@ -249,7 +332,7 @@ def _decode_once(text: str, fired: Callable[[str], bool]) -> Iterator[View]:
         if made.starts is not None:
             yield made
     if fired("codes"):
-        for pattern, decode in ((_CODES_RUN, _codes), (_HEX_TEXT, _hex_text), (_DECIMAL_CODES, _decimal_codes)):
+        for pattern, decode in _CODE_FORMS:
             made = _rewrite(text, pattern, decode, "codes")
             if made.starts is not None:
                 yield made

@@ -134,7 +134,8 @@ class Log:
         return self._writer.failure
 
     def _prepared(self, entry: Entry) -> Pending:
-        entry = replace(entry, facts={**self._standing, **entry.facts})
+        if not self._standing.keys() <= entry.facts.keys():
+            entry = replace(entry, facts={**self._standing, **entry.facts})
         key = self.keys.active_body
         contents = dict(entry.bodies)
         for content in contents.values():

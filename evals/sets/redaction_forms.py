@@ -11,6 +11,7 @@ import base64
 import gzip
 import html
 import json
+import zlib
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -194,6 +195,63 @@ FORMS: dict[str, Form] = {
     "HTML table cell": lambda d: f"<td>{d}</td>",
     "regular expression": lambda d: f"^{d}$",
     "bold per group": lambda d: f"card {d[:4]}**{d[4:8]}**{d[8:12]}**{d[12:]}",
+    "four spaces": lambda d: f"card {fours(d, '    ')} declined",
+    "a line each, indented": lambda d: "card\n    " + fours(d, "\n    ") + "\n",
+    "wrapped and indented": lambda d: f"card {d[:7]}\n    {d[7:]} declined",
+    "HTML line breaks": lambda d: f"card {fours(d, '<br/>')} declined",
+    "HTML cells inside": lambda d: f"<b>{fours(d, '</b><b>')}</b>",
+    "quoted groups": lambda d: "card " + "'" + fours(d, "' + '") + "'",
+    "list of groups": lambda d: 'card: ["' + fours(d, '", "') + '"]',
+    "list of digits": lambda d: "digits: [" + ", ".join(d) + "]",
+    "list of quoted digits": lambda d: 'digits: ["' + '","'.join(d) + '"]',
+    "quoted-printable space": lambda d: f"card {fours(d, '=20')} declined",
+    "quoted-printable, one digit": lambda d: f"card {d[:4]}=3{d[4]}{d[5:]}",
+    "percent-encoded three times": lambda d: "card=" + "".join(f"%2525{ord(c):02X}" for c in d),
+    "%u escapes": lambda d: "card=" + "".join(f"%u00{ord(c):02X}" for c in d),
+    "entities without semicolons": lambda d: "card " + "".join(f"&#{ord(c)}" for c in d),
+    "hex entities without semicolons": lambda d: "card " + "".join(f"&#x{ord(c):x}" for c in d),
+    "short octal escapes": lambda d: "card " + "".join(f"\\{ord(c):o}" for c in d),
+    "CSS escapes": lambda d: "card " + "".join(f"\\{ord(c):06x}" for c in d),
+    "surrogate pairs": lambda d: json.dumps({"note": _mapped(d, 0x1D7CE)}),
+    "surrogate pairs in JSON in JSON": lambda d: json.dumps({"body": json.dumps({"note": _mapped(d, 0x1D7CE)})}),
+    "ANSI colour by caret": lambda d: f"card {d[:6]}^[[31m{d[6:]}^[[0m declined",
+    "ANSI colour by \\e": lambda d: f"card {d[:6]}\\e[31m{d[6:]}\\e[0m declined",
+    "ANSI colour by octal": lambda d: f"card {d[:6]}\\033[31m{d[6:]}\\033[0m declined",
+    "rsyslog escapes": lambda d: f"line#012{d}#012next",
+    "base64 between bytes": lambda d: (
+        "data=" + base64.b64encode(b"\xfa\x01\x07\xff" + d.encode() + b"\xff\xc8").decode()
+    ),
+    "base64 of UTF-16": lambda d: f"data={base64.b64encode(d.encode('utf-16-le')).decode()}",
+    "base64 of zlib": lambda d: (
+        f"data={base64.b64encode(zlib.compress(f'the card {d} was declined'.encode())).decode()}"
+    ),
+    "base32": lambda d: f"data={base64.b32encode(f'card {d}'.encode()).decode()}",
+    "hex of gzip": lambda d: f"data={gzip.compress(f'card {d} declined'.encode(), mtime=0).hex()}",
+    "bits": lambda d: "data=" + " ".join(f"{ord(c):08b}" for c in d),
+    "octal list": lambda d: "data=[" + ", ".join(f"0o{ord(c):o}" for c in d) + "]",
+    "hex list, capital X": lambda d: "data={" + ",".join(f"0X{ord(c):02X}" for c in d) + "}",
+    "hex with h": lambda d: "data=" + " ".join(f"{ord(c):02x}h" for c in d),
+    "SQL characters": lambda d: "select " + "||".join(f"CHR({ord(c)})" for c in d),
+    "scientific, point elsewhere": lambda d: f"card {d[:2]}.{d[2:]}e14 declined",
+    "scientific by power of ten": lambda d: f"card {d[0]}.{d[1:]} x 10^15 declined",
+    "spelled without gaps": lambda d: f"card {_words(d, '')} declined",
+    "track 3": lambda d: f";01{d}=724724000000000000030300XXXX=",
+    "LLLVAR": lambda d: f"016{d}",
+    "name and value": lambda d: json.dumps({"name": "pan", "value": d}),
+    "PHP serialised": lambda d: f's:3:"pan";s:{len(d)}:"{d}";',
+    "PHP dump": lambda d: f'["pan"]=> string({len(d)}) "{d}"',
+    "database duplicate": lambda d: f"Duplicate entry '{d}' for key 'cards.pan'",
+    "database detail": lambda d: f"DETAIL:  Key (pan)=({d}) already exists.",
+    "failed conversion": lambda d: f"ValueError: invalid literal for int() with base 10: '{d}x'",
+    "multipart form": lambda d: f'Content-Disposition: form-data; name="pan"\r\n\r\n{d}\r\n--x',
+    "MongoDB long": lambda d: f'{{"pan":{{"$numberLong":"{d}"}}}}',
+    "mixed scripts": lambda d: (
+        "card " + "".join(chr((0x660, 0x966, 0xFF10, 0x30)[i % 4] + int(c)) for i, c in enumerate(d))
+    ),
+    "two of them": lambda d: f"{d} {d}",
+    "two grouped": lambda d: f"{fours(d, ' ')} {fours(d, ' ')}",
+    "behind a time": lambda d: f"17:48:02 {fours(d, ' ')}",
+    "behind an epoch": lambda d: f"1795447297 {fours(d, ' ')}",
 }
 
 MISSES: dict[str, Form] = {
