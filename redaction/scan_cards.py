@@ -132,8 +132,9 @@ def _alone(text: str, group: re.Match[str]) -> Iterator[str]:
         return
     yield digits
     yield digits.lstrip("0")
-    if digits[:2] in {"13", "15", "16", "18", "19"} and len(digits) == int(digits[:2]) + 2:
-        yield digits[2:]
+    for framed in (digits, digits.lstrip("0")):
+        if framed[:2] in {"13", "15", "16", "18", "19"} and len(framed) == int(framed[:2]) + 2:
+            yield framed[2:]
     if len(digits) == 20 and "01" <= digits[16:18] <= "12" and digits[18] in "234":
         yield digits[:16]
 

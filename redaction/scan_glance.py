@@ -44,15 +44,23 @@ MAY_MATCH: dict[str, tuple[str, ...]] = {
     ),
     "email": (r"[0-9A-Za-z.+_%\-]@[A-Za-z0-9\-]{1,63}\.[A-Za-z0-9]",),
     "iban": (rf"[A-Z]{{2}}{_D}{{2}}(?: ?[A-Z0-9]{{4}}){{2}}",),
-    "percent": (r"%[0-9A-Fa-f]{2}",),
+    "percent": (r"%[0-9A-Fa-fu][0-9A-Fa-f]",),
+    "colour": (r"\x1b\[", r"\^\[\[", r"\\e\["),
+    "control": (r"#0[0-3][0-7]",),
+    "apart": (r"[0-9](?:[ \t\r\n]{4}|[\"'] ?[,+.|&]{1,2} ?[\"'][0-9]|<[/A-Za-z][^<>]*>)",),
     "escape": (r"\\(?:[ux0-9nrt]|[\"'/])",),
     "quoted": (r"(?:=[2-7][0-9A-F]){3}|=\n",),
-    "codes": (r"(?:(?:0x|\\x)?(?:00)?[23][0-9a-fA-F](?:00)?[ ,:;]{0,2}){12}",),
+    "codes": (r"(?:(?:0[xX]|\\x)?(?:00)?[23][0-9a-fA-F](?:00)?[ ,:;h]{0,2}){12}",),
     "ebcdic": (r"(?:[fF][0-9]){12}",),
     "decimals": (r"(?:(?:4[4-9]|5[0-7]|32),? ){11}(?:4[4-9]|5[0-7])",),
     "hex": (r"[0-9a-fA-F]{24}",),
-    # Two neighbouring fours of printable text: less than a tenth of what base64 hides may be anything else. Or gzip.
-    "base64": (r"(?:[CDI-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_\-]){2}", r"H4sI"),
+    # Two neighbouring fours of printable text: under a tenth of what base64 hides may be other bytes. Or digits of
+    # UTF-16, gzip, zlib.
+    "base64": (
+        r"(?:[CDI-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_\-]){2}",
+        r"[MNO][AQgw]A[w-z0-5]AD",
+        r"H4sI|e[AFJN][0-9A-Za-z+/_\-]{14}",
+    ),
 }
 EVERYTHING = frozenset(MAY_MATCH)
 WORTH_IT = 200_000

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from redaction import compiled
+
 
 class Triggers:
     """`fired(text)` gives the numbers of the rules whose triggers match, in order.
@@ -36,12 +38,25 @@ class Triggers:
             if required:
                 raise
             return None
+        flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
+        place = compiled.folder()
+        name = compiled.name_of(self._patterns, flags=flags, engine=getattr(hyperscan, "__version__", ""))
+        saved = compiled.kept(place, name)
+        database = None if saved is None else _loaded(saved)
+        if database is None:
+            database = self._compiled(flags)
+            compiled.keep(place, name, lambda: hyperscan.dumpb(database))
+        return database
+
+    def _compiled(self, flags: int) -> Any:
+        import hyperscan
+
         database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         database.compile(
             expressions=[p.encode() for p in self._patterns],
             ids=list(range(len(self._patterns))),
             elements=len(self._patterns),
-            flags=hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY,
+            flags=flags,
         )
         return database
 
@@ -78,3 +93,15 @@ class Triggers:
             return sorted(found)
 
         return fired
+
+
+def _loaded(saved: bytes) -> Any:
+    """The kept database, or None if this engine on this processor does not take it."""
+    import hyperscan
+
+    try:
+        database = hyperscan.loadb(saved, mode=hyperscan.HS_MODE_BLOCK)
+        hyperscan.Scratch(database)
+    except hyperscan.error:
+        return None
+    return database
