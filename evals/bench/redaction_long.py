@@ -3,7 +3,7 @@
     python -m evals.bench.redaction_long identity --lines 1000000 --state /tmp/identity.json
     python -m evals.bench.redaction_long planted --lines 1000000 --state /tmp/planted.json
 
-`identity`: the fast path and Presidio's engine over the same rules must give the same spans and the same text. `planted`:
+`identity`: the fast path and Presidio's engine over the same rules must give the same spans and text. `planted`:
 of each class, lines with one value in each; what is left in the bytes of the output. State is one JSON file, written
 after each piece; the same command goes on from there.
 """
