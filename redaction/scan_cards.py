@@ -58,7 +58,9 @@ _HEX_CHARS = frozenset("0123456789abcdefABCDEF")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-9]")
 _EMV = re.compile(r"5[aA] ?0([789aA])[ :]?((?:[0-9]{2} ?){6,9}[0-9][0-9F]?)")
 _MESSAGE = re.compile(r"0[1248][0-9]{2}[0-9A-F]{16}1[3-9]([0-9]{16})|57(?:0[a-fA-F]|1[0-3])[0-9]{13,19}[dD]")
-_EXPONENT = re.compile(r"(?<![0-9.])([1-9])\.([0-9]{12,18})[eE]\+?(1[2-8])(?![0-9])")
+_EXPONENT = re.compile(
+    r"(?<![0-9.])([1-9][0-9]{0,17})\.([0-9]{1,18})(?:[eE]\+?|\s?[xX*]\s?10\s?\^?)([0-9]{1,2})(?![0-9])"
+)
 _FRACTION = re.compile(r"(?<![0-9.])[0-9]{1,12}\.$")
 
 
@@ -76,7 +78,9 @@ def card_numbers(text: str, possible: Container[str]) -> Iterator[str]:
         yield from (match[1] or re.split("[dD]", match[0][4:])[0] for match in _MESSAGE.finditer(text))
     if "exponent" in possible:
         for match in _EXPONENT.finditer(text):
-            yield (match[1] + match[2]).ljust(int(match[3]) + 1, "0")
+            digits, whole = match[1] + match[2], len(match[1]) + int(match[3])
+            if len(digits) > 12:
+                yield digits[:whole].ljust(whole, "0")
 
 
 def _of_row(text: str, row: list[re.Match[str]]) -> Iterator[str]:

@@ -21,6 +21,8 @@ _B64 = re.compile(r"[A-Za-z0-9+/_\-]{16,}={0,2}")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){12,}")
 _COLOURS = re.compile(r"(?:\x1b|\^\[|\\e)\[[0-9;]*[A-Za-z]")
 _CONTROLS = re.compile(r"#0[0-3][0-7]")
+_PERCENTS = re.compile(r"%(?:25)+(?=[0-9a-fA-F]{2})")
+_QUOTED_DIGIT = re.compile(r"(?<=[0-9])=(2[0DE]|3[0-9])(?=[0-9=])")
 _OLD_PERCENT = re.compile(r"%u([0-9a-fA-F]{4})")
 # Digits that stand apart: wide gaps, markup, quotes with something that joins them.
 _APART = re.compile(r"(?<=[0-9])(?:[ \t\r\n]{4,}|[\"'] ?([,+.|&]{1,2}) ?[\"']|(?:<[/A-Za-z][^<>]{0,70}>)+)(?=[0-9])")
@@ -50,7 +52,7 @@ def decodings(text: str, possible: Container[str]) -> Iterator[str]:
         if plain != text:
             yield plain
     if "percent" in possible and "%" in text:
-        yield unquote(_OLD_PERCENT.sub(lambda m: chr(int(m[1], 16)), text))
+        yield unquote(_OLD_PERCENT.sub(lambda m: chr(int(m[1], 16)), _PERCENTS.sub("%", text)))
     if "&" in text:
         yield html.unescape(text)
     if "escape" in possible and "\\" in text:
@@ -63,10 +65,10 @@ def decodings(text: str, possible: Container[str]) -> Iterator[str]:
         yield _CONTROLS.sub(" ", text)
     if "apart" in possible:
         yield _APART.sub(lambda m: f"{m[1].replace('+', '')} " if m[1] else " ", text)
-    if "quoted" in possible and ("=3" in text or "=\n" in text):
-        yield _QUOTED.sub(
-            lambda m: bytes.fromhex(m[0].replace("=", "")).decode("ascii"), text.replace("=\r\n", "").replace("=\n", "")
-        )
+    if "quoted" in possible:
+        whole = text.replace("=\r\n", "").replace("=\n", "")
+        yield _QUOTED.sub(lambda m: bytes.fromhex(m[0].replace("=", "")).decode("ascii"), whole)
+        yield _QUOTED_DIGIT.sub(lambda m: chr(int(m[1], 16)), whole)
     yield from _listed_codes(text, possible)
     if "hex" in possible:
         for match in _HEX.finditer(text):
