@@ -167,9 +167,10 @@ def _places(settings: Settings, look: Preflight) -> None:
 
 
 def _access(settings: Settings, look: Preflight) -> None:
-    from assistant.web.access.open import check
+    from assistant.web.access.open import examine
 
-    check(settings.web)
+    for check in examine(settings):
+        look.attempt(check, None)
 
 
 def _ports(settings: Settings, look: Preflight) -> None:

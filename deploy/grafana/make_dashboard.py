@@ -100,6 +100,9 @@ ROWS: list[tuple[str, list[tuple[str, str, str, str, dict[str, str]]]]] = [
         [
             ("timeseries", "Values removed, by class", "short", "A jump: somebody began to log card or personal data.",
              {"{{klass}}": f"sum by (klass) (increase(payops_redactions_total{R}))"}),
+            ("timeseries", "Values removed a note", "short", "In a day, against the accepted report.",
+             {"now": "sum(increase(payops_redactions_total[1d])) / clamp_min(sum(increase(payops_notes_total[1d])), 1)",
+              "accepted": "payops_accepted:redactions_a_note"}),
             ("timeseries", "Stopped by the last look", "short", "Each is a rule that is missing.",
              {"log lines": f"sum(increase(payops_log_lines_withheld_total{R}))",
               "{{event}}": f'sum by (event) (increase(payops_records_total{{outcome="blocked"}}{R}))'}),
@@ -112,12 +115,16 @@ ROWS: list[tuple[str, list[tuple[str, str, str, str, dict[str, str]]]]] = [
              {"confirmed": share('payops_verdicts_total{verdict="confirmed"}', "payops_verdicts_total"),
               "inconclusive": share('payops_verdicts_total{verdict="inconclusive"}', "payops_verdicts_total"),
               "confirmed, accepted": "payops_accepted:verdict_confirmed",
+              "wrong, by people": 'sum(increase(payops_feedback_total{judgement=~"wrong|confidently_wrong"}[7d])) / '
+                                  "clamp_min(sum(increase(payops_feedback_total[7d])), 1)",
+              "wrong, accepted": "payops_accepted:wrong",
               "inconclusive, accepted": "payops_accepted:verdict_inconclusive"}),
             ("timeseries", "Claims struck", "percentunit", "Of all claims of drafts, in a day.",
              {"struck": "sum(increase(payops_claims_struck_total[1d])) / clamp_min(sum(increase("
                         "payops_claims_struck_total[1d])) + sum(increase(payops_claims_kept_total[1d])), 1)"}),
             ("timeseries", "Runbook found, score", "short", "Median and worst tenth of a day; 0 where none fits.",
              {"p50": "histogram_quantile(0.5, sum by (le) (increase(payops_retrieval_score_bucket[1d])))",
+              "p50, accepted": "payops_accepted:retrieval_p50",
               "p10": "histogram_quantile(0.1, sum by (le) (increase(payops_retrieval_score_bucket[1d])))"}),
             ("timeseries", "What people said", "short", "In a day.",
              {"{{judgement}}": "sum by (judgement) (increase(payops_feedback_total[1d]))"}),
@@ -131,6 +138,20 @@ ROWS: list[tuple[str, list[tuple[str, str, str, str, dict[str, str]]]]] = [
             ("timeseries", "Held elsewhere", "short", "Records after the last checkpoint; places that fail.",
              {"unprotected": "max(payops_promptlog_unprotected_records)",
               "failing places": "max(payops_promptlog_failing_places)", "doubts": "max(payops_promptlog_doubts)"}),
+        ],
+    ),
+    (
+        "Slack",
+        [
+            ("timeseries", "From question to reply", "s", "", {"p95": p95("payops_slack_reply_seconds")}),
+            ("timeseries", "Answers and calls", "short", "Whole answers, partial ones, calls of Slack's API.",
+             {"answers {{kind}}": f"sum by (kind) (increase(payops_slack_answers_total{R}))",
+              "calls {{method}}": f"sum by (method) (increase(payops_slack_calls_total{R}))"}),
+            ("timeseries", "Refused and stopped", "short", "People refused; payloads that the last look stopped.",
+             {"refused {{why}}": f"sum by (why) (increase(payops_slack_refused_total{R}))",
+              "stopped {{method}}": f"sum by (method) (increase(payops_slack_blocked_total{R}))"}),
+            ("timeseries", "Card data where it should not be", "short", "Cases, by place and class.",
+             {"{{place}} {{klass}}": f"sum by (place, klass) (increase(payops_cardholder_cases_total{R}))"}),
         ],
     ),
     (

@@ -143,6 +143,8 @@ def case_of(prediction: Mapping[str, Any], truth: Mapping[str, Any]) -> Case:
         "must_say_missed": missed(note, truth),
         "must_not_say_said": overstated(note, truth),
         "struck": len(note["struck"]),
+        "redactions": sum(note["redactions"].values()),
+        "retrieval": note["runbooks"][0]["score"] if note["runbooks"] else 0.0,
         "tokens": (note["model"] or {}).get("tokens_in", 0) + (note["model"] or {}).get("tokens_out", 0),
         "cost": (note["model"] or {}).get("cost", 0.0),
         "leaks": leaks(note, truth),

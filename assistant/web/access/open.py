@@ -69,6 +69,19 @@ def _timed(metrics: Metrics | None) -> Callable[[str, int, float], None]:
     return timed
 
 
+def examine(settings: Settings) -> tuple[Callable[[], object], ...]:
+    """What must hold before a start, each to be tried by itself. Each raises SettingsError; none makes anything."""
+    from assistant.sources.issuer_http import IssuerHttp
+
+    web = settings.web
+    checks: list[Callable[[], object]] = [partial(check, web), partial(networks_of, web.proxy_addresses)]
+    if web.login != "none":
+        checks.append(partial(session_key, settings, make=False))
+    if web.login == "oidc" and web.oidc_issuer:
+        checks.append(partial(IssuerHttp, web.oidc_issuer, hosts=web.oidc_hosts, ca_file=web.oidc_ca_file))
+    return tuple(checks)
+
+
 def check(web: Web) -> None:
     """Raises SettingsError."""
     if web.login not in ("none", "oidc", "proxy"):
@@ -109,8 +122,9 @@ def _check_url(web: Web) -> None:
         raise SettingsError("[web] url is http: sessions could be read on the way", mend="put TLS before the console")
 
 
-def session_key(settings: Settings) -> bytes:
-    """The configured key; without one, a key of this state directory. SettingsError where replicas must share one."""
+def session_key(settings: Settings, *, make: bool = True) -> bytes:
+    """The configured key; without one, a key of this state directory, made where there is none (b"" if not to `make`).
+    SettingsError where replicas must share one."""
     web = settings.web
     given = web.session_key()
     if given:
@@ -123,7 +137,7 @@ def session_key(settings: Settings) -> bytes:
             "replicas share sessions, so they need one session key",
             mend="set [web] session_key_file or session_key_env to 32 random bytes",
         )
-    return _own_key(settings.state / "keys" / KEY)
+    return _own_key(settings.state / "keys" / KEY) if make else b""
 
 
 def _own_key(path: Path) -> bytes:
