@@ -16,6 +16,9 @@ from assistant.core.evidence import Change, EvidenceId
 from assistant.core.finding import ChangeLink
 from assistant.core.time import clock
 
+SOON = 330.0
+"""Seconds before the onset: a change older than that is named only when it fits what fails."""
+
 
 def from_alerts(m: Material, of: Of) -> None:
     """What the alerts fired for: a label value speaks for itself where no sibling fired. A rule's own fixed labels name
@@ -73,7 +76,8 @@ def from_changes(m: Material, of: Of, confined: Sequence[Explained]) -> None:
         by = "change" if told and not narrow else ""
         vote = 1.2 * link.score * (0.5 + 0.5 * relevant) if told else 0.2
         c.add(weight, _change_text(change, link), [link.evidence], kind=change_kind(change), vote=vote, by=by)
-        if told and not c.change:
+        timely = relevant >= 0.5 or link.seconds_before_onset <= SOON
+        if told and timely and not c.change:
             c.change, c.fits, c.fault = change.id, relevant, "ours"
         if confined and told and relevant >= 0.5:
             _takes_over(c, change, link, confined[0], relevant, m, of)

@@ -21,12 +21,14 @@ from assistant.analysis.judging import judge, signals_of
 from assistant.analysis.logs import Pattern, mined, patterns_of
 from assistant.analysis.onset import consensus
 from assistant.analysis.ranking import Ranked, force, rank
-from assistant.analysis.rules import alerted
+from assistant.analysis.rates import scoped_rates
+from assistant.analysis.rules import asked_by, pressing
 from assistant.analysis.say import number, scope
 from assistant.analysis.signals import Rows, Signal
 from assistant.analysis.stats import Grid
 from assistant.analysis.texts import texts_of
 from assistant.analysis.thresholds import crossed
+from assistant.analysis.watches import slight, watched
 from assistant.core.alert import frozen
 from assistant.core.evidence import EvidenceId
 from assistant.core.finding import Findings, Health, Impact, Onset, Shift
@@ -35,6 +37,9 @@ from assistant.core.incident import Severity
 from assistant.core.note import NoteStatus
 from assistant.core.observations import Observations
 from assistant.core.time import Instant, Window, clock
+
+BESIDE = 0.5
+"""What a signal that no alert asks about counts for the onset, beside those that one does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,14 +63,17 @@ def analyse(seen: Observations) -> Analysis:
     signals = crossed(seen, signals_of(seen)) + payment_signals(seen, cube) + volumes_by_label(seen, all_cubes)
     log = mined(seen)
     patterns = patterns_of(seen, log)
-    onset = onset_of(seen, signals, patterns)
+    watching, asked = sorted_out(seen, signals)
+    onset = onset_of(seen, signals, patterns, watching, asked)
     patterns = patterns_of(seen, log, onset=onset.at) if onset is not None else patterns
     window = after(seen, onset)
     explained = _explained(all_cubes, seen, window)
+    rates = scoped_rates(seen, all_cubes, explained)
+    signals, asked = signals + rates, asked | asked_of(seen, rates)
+    onset = onset_of(seen, signals, patterns, watching, asked)
     health = health_of(seen, signals, patterns, explained)
     disputed = contradiction_of(seen, cube, window)
     health = "healthy" if disputed is not None else health
-    about = frozenset(e.id for e in seen.metrics if alerted(seen, e))
     ranked = rank([s for s in signals if s.role != "approval rate"], seen.topology)
     symptom = symptom_of(ranked, explained, patterns)
     links = weigh(seen.changes, onset=onset.at if onset else None, symptom=symptom, topology=seen.topology)
@@ -82,7 +90,8 @@ def analyse(seen: Observations) -> Analysis:
         volume,
         symptom.values,
         symptoms_in(signals, patterns),
-        about,
+        watching,
+        asked,
     )
     hypotheses = hypotheses_of(material) if health != "healthy" else false_alert(disputed)
     findings = Findings(
@@ -116,6 +125,20 @@ def analyse(seen: Observations) -> Analysis:
         not_known=not_known_of(seen, findings, hypotheses),
         evidence_texts=texts,
     )
+
+
+def sorted_out(seen: Observations, signals: Sequence[Signal]) -> tuple[frozenset[int], frozenset[int]]:
+    """(identities of signals that are no more than their own warning, of those that the gravest alerts fired for)."""
+    watching = frozenset(id(s) for s in signals if s.moved and watched(seen, s, signals))
+    asked = asked_of(seen, [s for s in signals if id(s) not in watching])
+    grave = frozenset(id(s) for s in signals if id(s) in asked and not slight(seen, s, signals))
+    return watching, grave or asked
+
+
+def asked_of(seen: Observations, signals: Sequence[Signal]) -> frozenset[int]:
+    """Identities of the signals that the gravest alerts fired for."""
+    first = pressing(seen)
+    return frozenset(id(s) for s in signals if s.evidence in first and asked_by(seen, s))
 
 
 def payment_signals(seen: Observations, cube: Cube | None) -> list[Signal]:
@@ -184,15 +207,24 @@ def volumes_by_label(seen: Observations, all_cubes: Sequence[Cube]) -> list[Sign
     return out
 
 
-def onset_of(seen: Observations, signals: Sequence[Signal], patterns: Sequence[Pattern]) -> Onset | None:
-    """The consensus over moved signals and severe log patterns; None where nothing moved."""
-    moved = [
-        s for s in signals if s.moved and s.onset is not None and s.role not in {"volume", "requests", "flow", "gauge"}
-    ]
+def onset_of(
+    seen: Observations,
+    signals: Sequence[Signal],
+    patterns: Sequence[Pattern],
+    watching: frozenset[int] = frozenset(),
+    asked: frozenset[int] = frozenset(),
+) -> Onset | None:
+    """The consensus over moved signals and severe log patterns; None where nothing moved. What the alert itself fired
+    for counts in full, everything else little beside it: somewhere something always wobbles."""
+    still = [s for s in signals if s.moved and s.onset is not None and id(s) not in watching]
+    moved = [s for s in still if s.role not in {"volume", "requests", "flow", "gauge"} or id(s) in asked] or still
     moved = moved or [s for s in signals if s.moved and s.onset is not None]
+    first = [s for s in moved if id(s) in asked]
     told = [p for p in patterns if p.severity][:10]
+    beside = BESIDE if first else 1.0
     at = [float(s.onset) for s in moved if s.onset is not None] + [float(p.onset) for p in told]
-    weight = [min(force(s), 0.8) for s in moved] + [min(p.score / 60.0, 0.6) for p in told]
+    weight = [max(force(s), 0.4) if id(s) in asked else beside * min(force(s), 0.8) for s in moved]
+    weight += [beside * min(p.score / 60.0, 0.6) for p in told]
     return consensus(np.array(at), np.array(weight))
 
 

@@ -6,10 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from assistant.analysis import words as w
 from assistant.analysis.dimensions import Explained
 from assistant.analysis.kinds import Fault
 from assistant.analysis.logs import Pattern
+from assistant.analysis.onset import consensus
 from assistant.analysis.ranking import Ranked, force
 from assistant.analysis.signals import Signal
 from assistant.core.evidence import EvidenceId
@@ -34,6 +37,10 @@ SCOPES = (
 )
 
 
+ASKED = 1.5
+"""How much more a measure says that the alert itself fired for."""
+
+
 @dataclass(slots=True)
 class Candidate:
     """An entity under suspicion while evidence is added up. `kinds` votes for the sort of failure; `seen_by` are the
@@ -51,6 +58,10 @@ class Candidate:
     fault: Fault = "unknown"
     within: str = ""
     """The scope of loss it explains, for telling rivals from second faults."""
+    apart: bool = False
+    """Whether the loss is confined to, or the failing lines name, something that it does not serve alone."""
+    began: float | None = None
+    """When the first of what speaks for it moved, Unix seconds."""
 
     def add(
         self,
@@ -61,8 +72,11 @@ class Candidate:
         kind: str = "",
         vote: float = 1.0,
         by: str = "",
+        at: float | None = None,
     ) -> None:
         self.score += score
+        if at is not None:
+            self.began = at if self.began is None else min(self.began, at)
         target = self.supports if score >= 0 else self.against
         if text and text not in {r.text for r in target}:
             target.append(Reason(text, tuple(dict.fromkeys(evidence))))
@@ -87,8 +101,11 @@ class Material:
     values: frozenset[str] = frozenset()
     """Values that the failing lines and the loss are confined to (an issuer, a host, a link)."""
     symptoms: Mapping[str, float] = field(default_factory=dict)
-    about: frozenset[EvidenceId] = frozenset()
-    """Kinds of symptom as of `diffs.symptoms_of`; `about` is the evidence that the alerts' rules read."""
+    """Kinds of symptom as of `diffs.symptoms_of`."""
+    watching: frozenset[int] = frozenset()
+    """Identities of signals that are no more than their own warning (`watches.watched`)."""
+    asked: frozenset[int] = frozenset()
+    """Identities of the signals that the gravest alerts fired for (`rules.asked_by`)."""
 
     def role_of(self, label: str) -> str:
         for role, mapped in self.seen.payments.labels.items():
@@ -97,8 +114,20 @@ class Material:
         return next((r for r, (strong, _) in w.LABEL_WORDS.items() if label.lower() in strong), label)
 
     def telling(self, signal: Signal) -> float:
-        """The force of a signal, more for what the alerts are about."""
-        return force(signal) * (1.35 if signal.evidence in self.about else 1.0)
+        """The force of a signal: most for what the gravest alerts fired for, least for what has healed while that goes
+        on."""
+        if id(signal) in self.asked:
+            return max(force(signal), 0.5 * min(signal.score, 20.0) / 20.0 + 0.5 * signal.weight) * ASKED
+        if id(signal) in self.watching:
+            return 0.4 * force(signal)
+        healed = not signal.now_bad and any(id(s) in self.asked and s.now_bad for s in self.signals)
+        return force(signal) * (0.5 if healed else 1.0)
+
+    def first_asked(self) -> float | None:
+        """When most of what the gravest alerts fired for moved; None where none of it is measured."""
+        rows = [(float(s.onset), force(s)) for s in self.signals if id(s) in self.asked and s.onset is not None]
+        found = consensus(np.array([t for t, _ in rows]), np.array([f for _, f in rows])) if rows else None
+        return found.at if found is not None else None
 
     def near(self, t: float | None, seconds: float = 180.0) -> bool:
         return self.onset is not None and t is not None and abs(t - self.onset) <= seconds

@@ -31,6 +31,8 @@ from assistant.core.time import Window
 Ints = NDArray[np.int64]
 SURE = 12.0
 """The log-likelihood ratio below which an excess is chance, searched over as many sets as there are."""
+LEAST = 0.03
+"""The smallest fall of an approval rate that is a fault: over hours and many label sets, less is how days differ."""
 FEW = 8.0
 """Lost payments below which nothing is said."""
 
@@ -215,7 +217,11 @@ def explain(cube: Cube, *, baseline: Window, window: Window, depth: int = 2, mos
     if not found or not _apart(numbers, left):
         whole = float(_llr(np.array([numbers.declined.sum()]), np.array([numbers.expected.sum()]))[0])
         found = [(frozen({}), np.ones(len(cube.leaves), dtype=bool), whole)] if whole >= SURE else []
-    return [_explained(cube, numbers, *f, baseline=baseline, window=window) for f in found if excess[f[1]].sum() >= FEW]
+    return [
+        _explained(cube, numbers, *f, baseline=baseline, window=window)
+        for f in found
+        if excess[f[1]].sum() >= max(FEW, LEAST * float(numbers.attempts[f[1]].sum()) if f[0] else 0.0)
+    ]
 
 
 _Set = tuple[Labels, NDArray[np.bool_], float]

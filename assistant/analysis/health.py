@@ -11,28 +11,32 @@ from collections.abc import Sequence
 from assistant.analysis.dimensions import Explained
 from assistant.analysis.logs import Pattern
 from assistant.analysis.ranking import force
-from assistant.analysis.rules import alerted
+from assistant.analysis.rules import alerted, asked_by, pressing
 from assistant.analysis.signals import Signal
+from assistant.analysis.watches import follows, surge_of, watched
 from assistant.core.finding import Health
 from assistant.core.observations import Observations
 
-PAYMENTS = frozenset({"approval rate", "volume"})
 STRONG = 25.0
 """Log patterns of this score and more count without metrics beside them."""
 
 
 def relevant(seen: Observations, signals: Sequence[Signal]) -> list[Signal]:
-    """Signals that the incident is about: the alerts' own measures, the approval rate and the volume. All of them where
-    no rule is known."""
-    about = {e.id for e in seen.metrics if alerted(seen, e)}
+    """Signals that the incident is about: the worst alerts' own measures, approval rates and the volume. All of them
+    where no rule is known."""
+    about = pressing(seen)
     if not about:
         return list(signals)
-    return [s for s in signals if s.evidence in about or (s.role in PAYMENTS and not s.labels)]
+    return [
+        s for s in signals if s.evidence in about or s.role == "approval rate" or (s.role == "volume" and not s.labels)
+    ]
 
 
-def _hurts(s: Signal) -> bool:
-    """More traffic than usual hurts nobody by itself; less does."""
-    return s.bad != 0 or (s.role == "volume" and s.direction < 0)
+def _hurts(seen: Observations, s: Signal) -> bool:
+    """More traffic than usual hurts nobody by itself; less does. What an alert's rule reads hurts when it rose."""
+    if s.role == "volume":
+        return s.direction < 0
+    return s.bad != 0 or (s.role != "requests" and asked_by(seen, s))
 
 
 def failing_now(hurting: Sequence[Signal]) -> bool:
@@ -47,11 +51,15 @@ def health_of(
     seen: Observations, signals: Sequence[Signal], patterns: Sequence[Pattern], explained: Sequence[Explained]
 ) -> Health:
     """Failing, recovered, healthy, or unknown where nothing could be measured."""
-    hurting = [s for s in relevant(seen, signals) if s.moved and _hurts(s) and force(s) >= 0.2]
+    moved = [
+        s for s in relevant(seen, signals) if s.moved and _hurts(seen, s) and (force(s) >= 0.2 or asked_by(seen, s))
+    ]
+    surge = surge_of(seen, signals)
+    hurting = [s for s in moved if not watched(seen, s, signals) and not follows(s, surge)]
     if failing_now(hurting):
         return "failing"
     severe = [p for p in patterns if p.severity == 2 and p.score >= STRONG]
-    if hurting or explained:
+    if hurting or (explained and not moved):
         return "recovered"
     if not seen.metrics:
         if not seen.logs:

@@ -7,24 +7,49 @@ source missing, make "confirmed"; enough weight makes "likely"; the rest is "inc
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from assistant.analysis import payments as pay
 from assistant.analysis.candidates import Candidate, Material
 from assistant.analysis.contradiction import Contradiction
+from assistant.analysis.ranking import force
 from assistant.analysis.say import number
 from assistant.analysis.suspects import gather
 from assistant.core.hypothesis import Hypothesis, Reason, Verdict
 
 MOST = 6
+SURE, AHEAD, FITS = 0.9, 0.8, 0.5
+"""Of a confirmed hypothesis: its confidence, how far it is ahead, and how well a change that counts must fit."""
+LATE = 150.0
+"""Seconds after the alert's own measure moved: no cause any more."""
 NOT_BY_CHANGE = frozenset({"dns", "certificate_expired", "clock_skew", "stale_data", "traffic_surge", "traffic_drop"})
 """Failures that come by themselves: a change that is merely near is no part of them."""
 
 
 def hypotheses_of(m: Material) -> tuple[Hypothesis, ...]:
     """Ranked hypotheses, at most six."""
-    ranked = sorted((c for c in gather(m).values() if c.score > 0.25), key=lambda c: (-c.score, c.entity))[:MOST]
+    found = gather(m).values()
+    _late(found, m.first_asked())
+    _watched(found, m)
+    ranked = sorted((c for c in found if c.score > 0.25), key=lambda c: (-c.score, c.entity))[:MOST]
     return tuple(_judge(c, ranked, m) for c in ranked)
+
+
+def _late(found: Iterable[Candidate], first: float | None) -> None:
+    """What moved clearly later than what the alert fired for is an effect, or another matter."""
+    for c in found:
+        if first is not None and c.began is not None and not c.change and c.began > first + LATE and c.score > 0:
+            c.add(-0.6 * c.score, f"it moved {round(c.began - first)} s after what the alert fired for", ())
+
+
+def _watched(found: Iterable[Candidate], m: Material) -> None:
+    """A service of which nothing but its own warnings moved does not break others."""
+    merely = {s.entity for s in m.signals if id(s) in m.watching} - {
+        s.entity for s in m.signals if s.moved and id(s) not in m.watching and force(s) >= 0.25
+    }
+    for c in found:
+        if c.entity in merely and c.score > 0 and m.asked:
+            c.add(-0.6 * c.score, "its own warning passed its threshold by a little, and nothing else of it moved", ())
 
 
 def false_alert(found: Contradiction | None) -> tuple[Hypothesis, ...]:
@@ -60,11 +85,11 @@ def _judge(c: Candidate, ranked: Sequence[Candidate], m: Material) -> Hypothesis
         kind = max(("bad_deploy", "bad_config"), key=lambda k: c.kinds.get(k, 0.0))
     if kind in NOT_BY_CHANGE and c.fits < 0.5:
         c.change = ""
-    rival = max((o.score for o in ranked if o is not c and not _second_fault(o, c)), default=0.0)
-    margin = c.score - rival
-    confidence = 1.0 / (1.0 + math.exp(-(1.3 * (c.score - 1.6) + 1.2 * max(min(margin, 1.5), -1.5))))
+    confidence, margin = _confidence(c, ranked)
     missing = {g.source for g in m.seen.gaps}
-    verdict = _verdict(c, confidence, margin, missing)
+    rivals = [o for o in ranked if o is not c and not _second_fault(o, c) and not _bystander(o, c)]
+    alone = all(_confidence(o, ranked)[0] < 0.5 for o in rivals)
+    verdict = _verdict(c, confidence, margin, missing, alone=alone)
     return Hypothesis(
         entity=c.entity,
         dimension=c.dimension,
@@ -80,14 +105,31 @@ def _judge(c: Candidate, ranked: Sequence[Candidate], m: Material) -> Hypothesis
     )
 
 
+def _confidence(c: Candidate, ranked: Sequence[Candidate]) -> tuple[float, float]:
+    """(confidence 0..1, how far its score is ahead of its strongest rival's)."""
+    rival = max((o.score for o in ranked if o is not c and not _second_fault(o, c)), default=0.0)
+    margin = c.score - rival
+    return 1.0 / (1.0 + math.exp(-(1.3 * (c.score - 1.6) + 1.2 * max(min(margin, 1.5), -1.5)))), margin
+
+
 def _second_fault(other: Candidate, c: Candidate) -> bool:
     """Two disjoint losses are two faults, not rivals."""
     return bool(other.within and c.within and other.within != c.within)
 
 
-def _verdict(c: Candidate, confidence: float, margin: float, missing: set[str]) -> Verdict:
+def _bystander(other: Candidate, c: Candidate) -> bool:
+    """Whether a rival is a part of what a change that fits has broken: the partner at the end of a wrong route."""
+    return c.fits >= FITS and other.entity in {part.split("=", 1)[-1] for part in c.within.split(", ")}
+
+
+def _verdict(c: Candidate, confidence: float, margin: float, missing: set[str], *, alone: bool) -> Verdict:
+    """By rule: see the module. `alone` says that no rival is likely by itself. A change counts as evidence of its own
+    only where it fits what fails; a service of which only a part is hit is not confirmed without one."""
     blind = missing & {"prometheus", "loki"}
-    if len(c.seen_by) >= 2 and confidence >= 0.85 and margin >= 0.5 and not blind:
+    fits = bool(c.change) and c.fits >= FITS
+    kinds = c.seen_by - (set() if fits else {"change"})
+    agreed = len(kinds) >= 2 and (fits or not c.apart)
+    if agreed and confidence >= SURE and margin >= AHEAD and alone and not blind:
         return "confirmed"
     return "likely" if confidence >= (0.6 if blind else 0.5) else "inconclusive"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from assistant.analysis.onset import Moves, moves
-from assistant.analysis.rules import alarms_above
+from assistant.analysis.rules import alarms_above, alerted
 from assistant.analysis.signals import PAYMENT_ROLES, Rows, Signal, entity_of, grid_of, role_of, rows_of
 from assistant.analysis.stats import Bools, Usual, samples_any, smooth, usual
 from assistant.core.evidence import Floats
@@ -16,6 +16,8 @@ from assistant.core.time import Instant, Window
 
 LEAST = 8
 """Samples of the baseline without which nothing is usual."""
+RARE = 0.1
+"""Events per second below which single minutes are empty by chance."""
 EARLY = 0.4
 """The part of the baseline that stays when a slow climb is looked for."""
 
@@ -45,10 +47,15 @@ def signals_of(seen: Observations) -> list[Signal]:
         if role in PAYMENT_ROLES:
             continue
         label = service.label if service else ""
-        above = alarms_above(seen, evidence)
+        limit = alarms_above(seen, evidence)
+        asked = bool(alerted(seen, evidence))
         for rows in rows_of(evidence, role, covered.get((evidence.window, evidence.step))):
-            if above and rows.role in {"requests", "flow"}:
-                rows = replace(rows, bad=1, role="errors", few=3.0)  # an alert counts these because they are bad
+            if limit is not None and rows.role in {"requests", "flow"}:
+                # An alert counts these because they are bad, and says how many are too many.
+                small = min(rows.absolute, limit / 6.0) if limit > 0 else rows.absolute
+                rows = replace(rows, bad=1, role="errors", few=3.0, absolute=small)
+            if asked and rows.role in {"gauge", "queue"}:
+                rows = replace(rows, least=min(rows.least, 0.2))  # by its rule, less than usual moves matter here
             out += judge(rows, since=seen.incident.baseline.end, until=seen.incident.window.end, service_label=label)
     return out
 
@@ -98,7 +105,7 @@ def _signal(j: _Judged, i: int, entity: str) -> Signal:
     )
     last = j.steady[i][np.isfinite(j.steady[i])][-1:]
     bad = len(last) and (last[0] - median) * direction > max(3 * sigma, 0.3 * abs(seen - median))
-    now_bad = bool(moved and bad and not _healing(v, median, seen))
+    now_bad = bool(moved and ((bad and not _healing(v, median, seen)) or _goes_on(j, i, median, seen)))
     onset = Instant(_earlier(j, i, at, direction)) if moved else None
     return Signal(
         rows.evidence.id, rows.role, rows.what, entity, rows.labels[i], rows.unit, rows.bad, j.t, v, median, sigma,
@@ -112,6 +119,15 @@ def _healing(v: Floats, median: float, seen: float) -> bool:
     tells the end of a fault late."""
     tail = np.abs(v[np.isfinite(v)][-4:] - median)
     return bool(len(tail) == 4 and np.all(np.diff(tail) <= 0) and tail[-1] < 0.55 * abs(seen - median))
+
+
+def _goes_on(j: _Judged, i: int, median: float, seen: float) -> bool:
+    """Whether a count of few events goes on: a minute without one says nothing where one a minute was all there was."""
+    if j.rows.events is None or not 0.0 < seen - median < RARE:
+        return False
+    tail = j.v[i][j.t > j.t[-1] - min(6.0 / seen, 300.0)]
+    tail = tail[np.isfinite(tail)]
+    return bool(len(tail) and float(tail.mean()) - median > 0.5 * (seen - median))
 
 
 def _level(j: _Judged, i: int, at: float, direction: float) -> float:

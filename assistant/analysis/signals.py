@@ -142,7 +142,6 @@ def rows_of(evidence: MetricEvidence, role: str, covered: Bools | None = None) -
     if not labels:
         return []
     kind = role.split(".")[0]
-    name = selected(evidence.query)
     outcome = next((n for n in labels[0] if n.lower() in _OUTCOME_NAMES), "")
     if (
         kind in {"requests", "threeds", "flow", "errors", "payments"}
@@ -150,7 +149,7 @@ def rows_of(evidence: MetricEvidence, role: str, covered: Bools | None = None) -
         and len({x.get(outcome) for x in labels}) > 1
     ):
         return _shares(evidence, kind, grid, labels, outcome, covered)
-    if kind in {"age", "gauge"} and {"timestamp", "time"} & set(w.words(name)) and _is_timestamp(grid):
+    if kind in {"age", "gauge"} and _is_recent(grid):
         grid = Grid(grid.t, grid.t[None, :] - grid.v)
         return [
             Rows(evidence, "age", f"age of {evidence.about}", "s", labels, grid, 1, floor=0.1, absolute=30.0, least=0.5)
@@ -203,6 +202,14 @@ def _is_counter(grid: Grid) -> bool:
 def _is_timestamp(grid: Grid) -> bool:
     seen = grid.v[np.isfinite(grid.v)]
     return bool(len(seen)) and float(np.median(seen)) > 1e9
+
+
+def _is_recent(grid: Grid) -> bool:
+    """Whether values are Unix seconds of something that happened not long ago, whatever the name says."""
+    if not np.isfinite(grid.v).any():
+        return False
+    ages = grid.t[None, :] - grid.v
+    return bool(_is_timestamp(grid) and float(np.nanmin(ages)) > -60.0 and float(np.nanmax(ages)) < 30 * 86400.0)
 
 
 def _shares(

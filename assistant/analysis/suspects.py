@@ -16,6 +16,7 @@ from assistant.analysis.candidates import PARTNERS, SCOPES, Candidate, Material,
 from assistant.analysis.dimensions import Explained, families
 from assistant.analysis.kinds import COMPLAINT_KINDS, loss_kind, partner_kind, scoped_kind, signal_kind
 from assistant.analysis.logs import Pattern, field_role
+from assistant.analysis.named import from_named
 from assistant.analysis.ranking import force
 from assistant.analysis.say import codes_line, explained_line, pattern_line, scope, signal_line
 from assistant.analysis.signals import Signal
@@ -36,6 +37,7 @@ def gather(m: Material) -> dict[tuple[str, str], Candidate]:
     _from_services(m, of, confined)
     _from_volume(m, of)
     _from_logs(m, of)
+    from_named(m, of, confined)
     from_alerts(m, of)
     from_changes(m, of, confined)
     return found
@@ -73,14 +75,17 @@ def _from_scoped_signals(m: Material, of: Of) -> None:
             continue
         c: Candidate = of(value, role)
         best = max(rows, key=m.telling)
+        # Traffic that moved to or from a value follows from elsewhere.
+        weight = 0.5 if best.role in {"flow", "requests"} and role not in OWN_PARTS else 1.1
         agreeing = m.near(best.onset, 240.0)
         c.add(
-            1.1 * m.telling(best),
+            weight * m.telling(best),
             signal_line(best),
             [best.evidence],
             kind=scoped_kind(role, best),
             vote=force(best),
             by="metric" if agreeing else "",
+            at=best.onset,
         )
         if c.fault == "unknown" and role in PARTNERS:
             c.fault = "theirs"
@@ -89,7 +94,7 @@ def _from_scoped_signals(m: Material, of: Of) -> None:
 def _scoped(m: Material) -> list[tuple[str, str, list[Signal]]]:
     by_evidence: dict[tuple[str, str, str], list[Signal]] = defaultdict(list)
     for s in m.signals:
-        if sum(m.role_of(label) in SCOPES for label in s.labels) > 2:
+        if s.role == "approval rate" or sum(m.role_of(label) in SCOPES for label in s.labels) > 2:
             continue  # a cube of its own: `dimensions` reads those
         for label in s.labels:
             role = m.role_of(label)
@@ -126,6 +131,7 @@ def _from_services(m: Material, of: Of, confined: Sequence[Explained]) -> None:
                 kind=signal_kind(s),
                 vote=force(s),
                 by="metric" if agreeing else "",
+                at=s.onset,
             )
         if r.victim_of:
             c.add(-0.9, f"it calls {', '.join(r.victim_of[:3])}, which moved no later", [best.evidence])
@@ -141,6 +147,7 @@ def _from_services(m: Material, of: Of, confined: Sequence[Explained]) -> None:
                 f"the loss is confined to {scope(confined[0].labels)}, which it does not serve alone",
                 [confined[0].evidence],
             )
+            c.apart = True
         if c.fault == "unknown":
             c.fault = "ours"
 
@@ -161,11 +168,13 @@ def _from_volume(m: Material, of: Of) -> None:
     ]  # fmt: skip
     if parts and (best := min(parts, key=lambda s: s.usual)).usual < 0.8 * v.usual:
         label, value = next(iter(best.labels.items()))
-        of(value, m.role_of(label)).add(weight, signal_line(best), [best.evidence], kind=kind, vote=2.0, by="metric")
+        of(value, m.role_of(label)).add(
+            weight, signal_line(best), [best.evidence], kind=kind, vote=2.0, by="metric", at=best.onset
+        )
         return
     first = next((s for s in m.seen.topology.services if not m.seen.topology.callers(s)), "")
     c = of(first, "service") if first else of("traffic", "traffic")
-    c.add(weight, signal_line(v), [v.evidence], kind=kind, vote=0.6 if losing else 2.0, by="metric")
+    c.add(weight, signal_line(v), [v.evidence], kind=kind, vote=0.6 if losing else 2.0, by="metric", at=v.onset)
 
 
 def _from_logs(m: Material, of: Of) -> None:
@@ -187,6 +196,7 @@ def _from_logs(m: Material, of: Of) -> None:
                 kind=partner_kind(role, kind),
                 vote=0.4 * weight,
                 by="log" if agreeing else "",
+                at=p.onset,
             )
         if p.service:
             c = of(p.service, "service")
@@ -198,6 +208,7 @@ def _from_logs(m: Material, of: Of) -> None:
                 kind=kind,
                 vote=0.9 * weight,
                 by="log" if agreeing else "",
+                at=p.onset,
             )
             if p.service not in services and not m.ranked:
                 c.score += 0.1

@@ -6,18 +6,18 @@ rule is one comparison over gauges, the comparison is made on the samples here, 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from assistant.analysis.rules import Limit, alerted, limit_of
+from assistant.analysis.climbs import bend, stopped
+from assistant.analysis.rules import Limit, alerted, limit_of, plain
 from assistant.analysis.signals import Signal
-from assistant.core.alert import Rule
 from assistant.core.observations import Observations
 from assistant.core.time import Instant
 
+_CLIMBING = frozenset({"gauge", "queue", "saturation"})
 _GAUGES = frozenset({"age", "gauge", "queue", "saturation", "up", "spare", "expiry", "score", "latency"})
 
 
@@ -27,15 +27,20 @@ def crossed(seen: Observations, signals: Sequence[Signal]) -> list[Signal]:
     grave = {a.name for a in seen.incident.alerts if a.severity.lower() not in {"info", "low", "none"}}
     out = []
     for s in signals:
-        limits = [limit_of(r) for r in alerted(seen, evidence[s.evidence]) if r.name in grave and _plain(r)]
+        limits = [limit_of(r) for r in alerted(seen, evidence[s.evidence]) if r.name in grave and plain(r)]
         passed = next((p for limit in limits if limit is not None and (p := _passed(s, limit)) is not None), None)
-        out.append(passed if passed is not None and (not s.moved or s.role == "age") else s)
+        one = passed if passed is not None and (not s.moved or s.role == "age") else s
+        read = bool(alerted(seen, evidence[s.evidence]))
+        out.append(_bent(one) if read and one.moved and one.role in _CLIMBING else one)
     return out
 
 
-def _plain(rule: Rule) -> bool:
-    """Whether a rule compares gauges as they are: no rate, no quantile, no offset, no quotient but a fill."""
-    return not re.search(r"rate\(|increase\(|histogram_quantile|offset|deriv\(", rule.expr)
+def _bent(s: Signal) -> Signal:
+    """The same signal, since it began to climb, where that is what it did."""
+    found = bend(s.t, s.v)
+    if found is None or s.onset is None or found > s.onset:
+        return s
+    return replace(s, onset=Instant(found))
 
 
 def _passed(s: Signal, limit: Limit) -> Signal | None:
@@ -50,18 +55,8 @@ def _passed(s: Signal, limit: Limit) -> Signal | None:
     first = int(still[-1]) + 1 if len(still) else 0
     began = float(s.t[min(first, len(s.t) - 1)])
     if s.role == "age":
-        began = _stopped(s, began)
+        began = min(stopped(s.t, s.v) or began, began)
     bad = 1 if limit.above else -1
     return replace(
         s, bad=bad, seen=float(s.v[tail[-1]]), score=20.0, weight=1.0, onset=Instant(began), moved=True, now_bad=True
     )
-
-
-def _stopped(s: Signal, crossing: float) -> float:
-    """When updates stopped: the last one that was seen, plus how long one usually lasts; else the crossing."""
-    drops = np.flatnonzero(np.diff(s.v) < -1.0)
-    if not len(drops):
-        return crossing
-    last = int(drops[-1]) + 1
-    usual = float(np.nanmedian(s.v[: last + 1])) if last else 0.0
-    return float(min(s.t[last] - s.v[last] + 2 * usual, crossing))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import isfinite
 from typing import Any
 
 from assistant.core.draft import Claim
@@ -126,7 +127,7 @@ def _change(link: ChangeLink, note: Note) -> dict[str, Any]:
         "kind": event.kind if event else "",
         "title": event.title if event else "",
         "at": iso(event.t) if event else None,
-        "seconds_before_onset": round(link.seconds_before_onset),
+        "seconds_before_onset": round(link.seconds_before_onset) if isfinite(link.seconds_before_onset) else None,
         "score": round(link.score, 3),
         "reasons": list(link.reasons),
         "against": list(link.against),
