@@ -23,6 +23,7 @@ from assistant.errors import PromptLogError, SourceError
 from assistant.house import House
 from assistant.incidents import incident_of, new_id, together
 from assistant.investigate import Stage, examine
+from assistant.patience import patient_once
 from assistant.promptlog.record import Entry, Event, Outcome
 from assistant.records import received, recording
 from redaction import LeakBlocked
@@ -57,7 +58,7 @@ def ask(
     incident_id = about.incident if about else new_id()
     redactor = house.redactor.for_incident(incident_id)
     question = Question(redactor.redact(text), house.clock.now(), asker)
-    sources = house.sources(redactor)
+    sources = patient_once(house.sources(redactor))
     rules: Sequence[Rule] = _or_none(sources.alerts.rules)
     alerts = about.alerts if about else together(_or_none(sources.alerts.alerts), rules)
     incident = incident_of(alerts, rules, now=house.clock.now(), incident_id=incident_id, question=question)
@@ -66,7 +67,7 @@ def ask(
         baseline = Window(Instant(start - 3600.0), start)
         incident = replace(incident, window=Window(start, incident.window.end), baseline=baseline)
     _quietly(lambda: received(incident, house))
-    case = examine(incident, house, tell=tell)
+    case = examine(incident, replace(house, sources=lambda mine: sources), tell=tell)
     seen(case)
     tell("answering")
     answer = house.answer(question, case.context, recording(sources, incident, house))

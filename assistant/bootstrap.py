@@ -22,6 +22,7 @@ from assistant.settings import Settings, quiet_telemetry
 from redaction import FinalScanner, Redactor
 
 if TYPE_CHECKING:
+    from assistant.drafting.beside import Beside
     from assistant.drafting.model import ChatModel
     from assistant.runbook_index.index import Index
     from assistant.sources.world import WorldSource
@@ -140,6 +141,24 @@ def paper_writer(model: ChatModel | None, scanner: FinalScanner) -> PaperWriter:
     return write
 
 
+def shadow_of(settings: Settings, log: PromptLog, scanner: FinalScanner, redactor: Redactor) -> Beside | None:
+    """The configured candidate, ready to write beside the live model; None where none is named."""
+    if not settings.model.shadow_name:
+        return None
+    from assistant.drafting.beside import Beside
+    from assistant.drafting.shadow import candidate
+
+    model = candidate(settings.model, log=log, scanner=scanner, redact=lambda text: redactor.redact(text).text)
+    return Beside(model, log, scanner) if model else None
+
+
+def _with_shadow(draft: Writer, shadow: Beside, context: Context) -> Written:
+    """What the live model wrote; the candidate is handed the same context and is not waited for."""
+    written = draft(context)
+    shadow.offer(written, context)
+    return written
+
+
 def _plainly(write: Callable[..., Written], context: Context, *, reason: str) -> Written:
     return write(context, reason=reason)
 
@@ -154,8 +173,10 @@ def build(
     dense: bool = False,
     log: PromptLog | None = None,
     runbooks: RunbookIndex | None = None,
+    beside: bool = False,
 ) -> House:
     """Everything wired around `sources`, and around a log and an index that are open already where they are given.
+    `beside` runs the configured candidate beside the live model.
     Raises SettingsError, RedactionError or PromptLogError with the mend."""
     from assistant.sources.promql_parse import metrics_of
 
@@ -164,6 +185,7 @@ def build(
     log = log or prompt_log(settings, scanner)
     model = chat_model(settings, log, scanner, redactor, actor=actor)
     facts, draft = writers(model, scanner)
+    shadow = shadow_of(settings, log, scanner, redactor) if beside and model else None
     runbooks = runbooks or runbook_index(settings, redactor, dense=dense)
     return House(
         redactor=redactor,
@@ -172,7 +194,8 @@ def build(
         runbooks=runbooks,
         promptlog=log,
         facts=facts,
-        draft=draft,
+        draft=partial(_with_shadow, draft, shadow) if shadow else draft,
+        shadow=shadow,
         clock=clock or SystemClock(),
         selects=metrics_of,
         answer=answerer(model, runbooks, scanner),

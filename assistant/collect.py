@@ -89,8 +89,11 @@ def collect(
             incident=incident, payments=payments, catalogue=catalogue, topology=topology_job.result(), selects=reads
         )
         searches = plan_log_searches(incident=incident, payments=payments, log_labels=log_labels)
+        # One search goes first: a log store that does not answer is found out by one request, not by all at once.
+        first = pool.submit(_log, searches[0], sources, whole, gaps) if searches else None
         metrics = list(pool.map(lambda q: _metric(q, sources, whole, gaps), queries))
-        logs = list(pool.map(lambda s: _log(s, sources, whole, gaps), searches))
+        logs = [first.result()] if first else []
+        logs += pool.map(lambda s: _log(s, sources, whole, gaps), searches[1:])
     return Observations(
         incident=incident,
         payments=payments,

@@ -9,6 +9,7 @@
     │   └── WorldError          a world folder
     ├── SourceError             a source of telemetry gave nothing; becomes a `Gap`, never stops an investigation
     │   ├── SourceRefused       no connection, or an answer that denies us
+    │   │   └── SourceNotAsked  left alone, because it did not answer before: no request was made
     │   ├── SourceTimeout       the deadline passed
     │   ├── SourceTooLarge      a budget of bytes, points, series or lines would be passed
     │   ├── SourceMalformed     the answer is not what the protocol says
@@ -76,6 +77,10 @@ class SourceError(PayopsError):
 
 
 class SourceRefused(SourceError):
+    pass
+
+
+class SourceNotAsked(SourceRefused):
     pass
 
 

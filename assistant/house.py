@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from assistant.core.alert import Question
 from assistant.core.answer import Answer
@@ -57,6 +58,16 @@ def no_model() -> Mapping[str, float]:
     return {"model_configured": 0.0}
 
 
+class Shadow(Protocol):
+    """A candidate that writes beside the live model, later and unseen."""
+
+    def only_while(self, allowed: Callable[[], bool]) -> None:
+        """`allowed` is asked before each of its notes."""
+        ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """`sources` makes the sources of one incident around its redactor. `selects` names the metrics that a PromQL
@@ -76,6 +87,7 @@ class House:
     selects: Callable[[str], tuple[Select, ...]]
     answer: Answerer | None = None
     papers: PaperWriter | None = None
+    shadow: Shadow | None = None
     model_state: Callable[[], Mapping[str, float]] = no_model
     overrides: Overrides = field(default_factory=Overrides)
     actor: str = "cli"

@@ -23,6 +23,7 @@ from assistant.core.note import Note
 from assistant.core.runbook import RunbookAnswer
 from assistant.errors import RunbookIndexError
 from assistant.house import House
+from assistant.patience import patient_once
 from assistant.records import recorded, recording
 
 Stage = Callable[[str], None]
@@ -41,7 +42,7 @@ def investigate(incident: Incident, house: House, *, tell: Stage = lambda stage:
 def examine(incident: Incident, house: House, *, tell: Stage = lambda stage: None) -> Case:
     """Everything up to the prose: what was seen, what it means, and which runbook fits. No model is asked."""
     redactor = house.redactor.for_incident(incident.id)
-    sources = recording(house.sources(redactor), incident, house)
+    sources = recording(patient_once(house.sources(redactor)), incident, house)
     tell("collecting evidence")
     observations = collect(
         incident, sources, selects=house.selects, overrides=house.overrides, concurrency=house.concurrency

@@ -140,6 +140,8 @@ class Live:
         self.console_listener.stop()
         self._chores.close()
         self._publisher.close()
+        if self.house.shadow is not None:
+            self.house.shadow.close()
         self.house.promptlog.close()
         _LOG.info("stopped", extra={"drained": drained})
 
@@ -201,6 +203,8 @@ class Live:
             _LOG.warning("the prompt log failed and was opened again")
         old_chores.close()
         old_publisher.close()
+        if old.shadow is not None:
+            old.shadow.close()
         old.promptlog.close()
 
     def renew_house(self, settings: Settings) -> None:
@@ -242,10 +246,15 @@ class Live:
                 parts.alerts, parts.metrics, parts.logs, parts.changes, notices=mine.notices, findings=mine.findings
             )
 
-        house = build(self.settings, sources, actor="serve", dense=True, log=log, runbooks=runbooks)
+        house = build(self.settings, sources, actor="serve", dense=True, log=log, runbooks=runbooks, beside=True)
+        if house.shadow is not None:
+            house.shadow.only_while(self._model_allowed)
         opened: Any = house.promptlog
         opened.told = partial(count_record, self.metrics)
         return replace(house, warnings=self._warnings, found=self._found)
+
+    def _model_allowed(self) -> bool:
+        return not self.service.switch.off
 
     def _service(self, notes: Path, terminal: bool) -> Service:
         from assistant.notebook.database import open_database

@@ -21,7 +21,7 @@ from assistant.core.note import Note, RecordRef
 from assistant.core.note_json import note_to_json
 from assistant.core.query import Matcher, Query
 from assistant.core.time import Window
-from assistant.errors import PromptLogError
+from assistant.errors import PromptLogError, SourceError, SourceNotAsked
 from assistant.house import House, Sources
 from assistant.ports import AlertSource, ChangeSource, LogSource, MetricSource, PromptLog
 from assistant.promptlog.checkpoint import parse_checkpoint
@@ -122,13 +122,16 @@ class _Trail:
     def query(
         self, source: str, query: str, window: Window | None, work: Callable[[], T], size: Callable[[T], int]
     ) -> T:
-        began, outcome, found = time.monotonic(), Outcome.FAILED, 0
+        began = time.monotonic()
         try:
             answer = work()
-            outcome, found = Outcome.OK, size(answer)
-            return answer
-        finally:
-            self._append(source, query, window, outcome, found, time.monotonic() - began)
+        except SourceNotAsked:
+            raise  # no request was made, so no record says that one was
+        except SourceError:
+            self._append(source, query, window, Outcome.FAILED, 0, time.monotonic() - began)
+            raise
+        self._append(source, query, window, Outcome.OK, size(answer), time.monotonic() - began)
+        return answer
 
     def _append(
         self, source: str, query: str, window: Window | None, outcome: Outcome, found: int, seconds: float

@@ -121,7 +121,8 @@ class Payments:
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
     """The language model. `url` empty means none. A remote one starts only when region, retention, contract and owner
-    are stated; they stand in every record. Prices are per million tokens, in `currency`."""
+    are stated; they stand in every record. Prices are per million tokens, in `currency`. Azure OpenAI wants its key in
+    `key_header = "api-key"`, and an `api_version` where the url names a deployment."""
 
     url: str = ""
     name: str = ""
@@ -129,6 +130,8 @@ class ModelSettings:
     fallback_name: str = ""
     key_env: str = ""
     key_file: str = ""
+    key_header: str = "authorization"
+    api_version: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     api: str = "chat"
     response_format: str = "auto"

@@ -18,6 +18,10 @@ State = Annotated[Path | None, typer.Option("--state", help="directory of all st
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 
 
+MODEL_FAILED = 4
+"""Exit code: there is a note or an answer, from the evidence alone, because the configured model gave none."""
+
+
 @contextmanager
 def one_line() -> Iterator[None]:
     """Turn our errors into one line on standard error and their exit code; a stack trace is for bugs only."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.commands._shared import AsJson, Config, State, one_line, print_json
+from assistant.commands._shared import MODEL_FAILED, AsJson, Config, State, one_line, print_json
 
 if TYPE_CHECKING:
     from assistant.house import House
@@ -23,7 +23,8 @@ def ask(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask about metrics, logs, alerts and changes. Exit 3 where it cannot be told from what can be read."""
+    """Ask about metrics, logs, alerts and changes. Exit 3 where it cannot be told from what can be read, 4 where the
+    configured model failed and the evidence answered."""
     from assistant.ask import answer_to_json
     from assistant.ask import ask as line
     from assistant.commands.triage import telling
@@ -49,6 +50,8 @@ def ask(
             show_answer(answer, record, Console(highlight=False), trace=trace)
         if not answer.answered:
             raise typer.Exit(3)
+        if settings.model.url and answer.model is None:
+            raise typer.Exit(MODEL_FAILED)
 
 
 def _house(world: Path | None, settings: Settings) -> House:

@@ -151,15 +151,24 @@ def accept(
 
 @app.command()
 def compare(
-    before: Annotated[Path, typer.Argument(help="a report (the live release)")],
-    after: Annotated[Path, typer.Argument(help="a report (the candidate)")],
+    before: Annotated[Path | None, typer.Argument(help="a report (the live release)")] = None,
+    after: Annotated[Path | None, typer.Argument(help="a report (the candidate)")] = None,
+    shadow: Annotated[bool, typer.Option("--shadow", help="what a candidate wrote beside the live model")] = False,
+    config: Config = None,
+    state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Two reports side by side, with wins and losses case by case."""
+    """Two reports side by side, with wins and losses case by case; or the live model and its shadow, from the log."""
+    from assistant.errors import UsageError
     from evals.gate import paired
     from evals.reports import read_report
 
     with one_line():
+        if shadow:
+            _shadow(config, state, as_json)
+            return
+        if before is None or after is None:
+            raise UsageError("compare takes two reports, or --shadow", mend="payops eval compare --help")
         old, new = read_report(before), read_report(after)
         pairs = paired(new["cases"], {c["name"]: c for c in old["cases"]})
         sides = {k: [old["figures"].get(k), new["figures"].get(k)] for k in new["figures"]}
@@ -169,6 +178,24 @@ def compare(
         for name, (a, b) in sides.items():
             print(f"{name:<24} {a!s:<32} {b}")
         print(f"won {len(pairs.won)}, lost {len(pairs.lost)}, by chance {pairs.chance:.3f}")
+
+
+def _shadow(config: Path | None, state: Path | None, as_json: bool) -> None:
+    from assistant.commands._log import reader
+    from assistant.drafting.shadow import comparisons, summary
+    from assistant.promptlog.search import Search
+
+    with reader(config, state) as auditor:
+        auditor.search(Search(events=("note.post",)), limit=1)
+        found = tuple(comparisons(auditor.log))
+    sides = summary(found)
+    if as_json:
+        print_json({"comparisons": len(found), **sides})
+        return
+    print(f"{len(found)} comparisons of the same evidence")
+    print(f"{'':<10} {'live':>12} {'candidate':>12}")
+    for name in sides["live"]:
+        print(f"{name:<10} {sides['live'][name]:>12} {sides['candidate'][name]:>12}")
 
 
 @app.command(name="report")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.commands._shared import AsJson, Config, State, one_line, print_json
+from assistant.commands._shared import MODEL_FAILED, AsJson, Config, State, one_line, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +30,8 @@ def triage(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Alerts in, note out. With --world from a recording, with --alerts from the servers of payops.toml."""
+    """Alerts in, note out. With --world from a recording, with --alerts from the servers of payops.toml. Exit 4
+    where the configured model failed: the note is there, from the evidence alone."""
     from assistant.errors import UsageError
 
     with one_line():
@@ -39,6 +40,8 @@ def triage(
         settings = _settings(config, state)
         note = note_of_world(world, settings, as_json) if world else _of_alerts(alerts, settings, as_json)  # type: ignore[arg-type]
         _print(note, as_json)
+        if settings.model.url and note.model is None:
+            raise typer.Exit(MODEL_FAILED)
 
 
 def demo(

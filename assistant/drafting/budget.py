@@ -1,7 +1,8 @@
 """What the model may cost: tokens, money, calls and time per incident and per day, and a circuit breaker.
 
 A reservation is made before a request is logged, so that a request over budget is never sent; the real use replaces
-it when the answer comes. Counters are of this process: they start again with it.
+it when the answer comes. What other processes spent, and this one before it was started again, is read from the prompt
+log (`spending`) at the first reservation and every few seconds from then on.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from assistant.drafting.spending import LoggedSpending
 from assistant.errors import ModelOverBudget, ModelUnavailable
 
 DAY = 86_400.0
+EVERY = 10.0
+"""Seconds between looks at what other processes spent."""
+MOST_INCIDENTS = 10_000
 Seconds = Callable[[], float]
 
 
@@ -53,6 +58,8 @@ class Budget:
 
     limits: Limits
     now: Seconds
+    logged: LoggedSpending | None = None
+    _read_at: float = float("-inf")
     _day: int = -1
     _today: _Spent = field(default_factory=_Spent)
     _incidents: dict[str, _Spent] = field(default_factory=dict)
@@ -62,6 +69,7 @@ class Budget:
         """Raises ModelOverBudget, naming the limit, if this much more would pass it."""
         with self._lock:
             self._turn()
+            self._catch_up()
             mine = self._incidents.setdefault(incident, _Spent())
             for spent, most_tokens, most_cost, what in (
                 (mine, self.limits.tokens_incident, self.limits.cost_incident, "incident"),
@@ -86,13 +94,25 @@ class Budget:
         """Today's tokens and cost, for the metrics."""
         with self._lock:
             self._turn()
+            self._catch_up()
             return {"tokens": self._today.tokens, "cost": self._today.cost}
 
     def _turn(self) -> None:
         day = int(self.now() // DAY)
         if day != self._day:
             self._day, self._today = day, _Spent()
-            self._incidents.clear()
+            if len(self._incidents) > MOST_INCIDENTS:
+                self._incidents.clear()
+
+    def _catch_up(self) -> None:
+        """What others spent since the last look: today's into the day, yesterday's and today's into the incidents."""
+        if self.logged is None or self.now() - self._read_at < EVERY:
+            return
+        self._read_at = self.now()
+        for spent in self.logged.since((self._day - 1) * DAY):
+            self._incidents.setdefault(spent.incident, _Spent()).add(spent.tokens, spent.cost)
+            if spent.at >= self._day * DAY:
+                self._today.add(spent.tokens, spent.cost)
 
 
 @dataclass(slots=True)

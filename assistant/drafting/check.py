@@ -53,7 +53,8 @@ def known(context: Context) -> Known:
         verdict=first.verdict if first else None,
         health=context.findings.health,
         related=_related(context, first),
-        quotes=frozenset(squeeze(inert(q)) for q in _quotes(context)),
+        quotes=frozenset(squeeze(inert(t.text)) for t in context.next_steps),
+        gaps=frozenset(squeeze(inert(g)) for g in _gaps(context)),
         others=others_runs(context, evidence),
         terms={i: terms_in(text) for i, text in texts.items()},
         ours=stems((*said_by_us(context), *_kinds(context), *_over(context))),
@@ -171,7 +172,6 @@ def _moves(context: Context) -> tuple[tuple[float, float], ...]:
     return (*shifts, *dimensions, *([(impact.usual_rate, impact.seen_rate)] if impact else []))
 
 
-def _quotes(context: Context) -> Iterable[str]:
+def _gaps(context: Context) -> Iterable[str]:
     impact = context.findings.impact
-    yield from (t.text for t in context.next_steps)
     yield from (*context.not_known, *context.findings.unseen, *(impact.not_counted if impact else ()))

@@ -15,6 +15,7 @@ from assistant.errors import LogUnavailable, ModelContextTooLong, ModelError
 from assistant.ports import Model
 from redaction import LeakBlocked
 
+BUDGET = 24_000
 SMALLER = 0.4
 """The share of the budget that a second try gets where the model says that the prompt is too long."""
 
@@ -36,7 +37,7 @@ class Told:
     lookalikes: int = 0
 
 
-def write(context: Context, model: Model | None, *, scanner: Restorer, budget_tokens: int = 24_000) -> Written:
+def write(context: Context, model: Model | None, *, scanner: Restorer, budget_tokens: int = 0) -> Written:
     """The checked draft of an incident note; the deterministic one, with the reason, where there is no usable model."""
     return tell("incident_note", context, model, scanner=scanner, budget_tokens=budget_tokens).written
 
@@ -47,13 +48,14 @@ def tell(
     model: Model | None,
     *,
     scanner: Restorer,
-    budget_tokens: int = 24_000,
+    budget_tokens: int = 0,
     question: str | None = None,
 ) -> Told:
     """As `write`, for any task that is written as claims over a context. Raises nothing that a model or the log does:
-    each becomes the reason of a deterministic draft."""
+    each becomes the reason of a deterministic draft. `budget_tokens` for the prompt; 0: as much as suits the model."""
     if model is None:
         return Told(write_without_model(context, reason="no model is configured"))
+    budget_tokens = budget_tokens or int(getattr(model, "prompt_tokens", BUDGET))
     try:
         draft, use, built = _asked(task, context, model, scanner, budget_tokens, question)
     except LogUnavailable:

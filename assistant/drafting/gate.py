@@ -115,6 +115,8 @@ class Gate:
         """The headers that leave: listed ones, those of configuration, and no compression that would hide an answer.
         What a client library says about this machine stays here."""
         kept = {k.lower(): v for k, v in headers if k.lower() in HEADERS}
+        if "api-key" in kept:
+            kept.pop("authorization", None)
         return {**kept, **self.headers, "accept-encoding": "identity"}
 
     def _listed(self, method: str, url: str) -> None:

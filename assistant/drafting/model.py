@@ -19,6 +19,7 @@ from assistant.drafting.endpoint import Endpoint, endpoints
 from assistant.drafting.faults import FormRefused, foreign, mapped
 from assistant.drafting.gate import Appender, Gate, Scanner
 from assistant.drafting.schema import NOTE, draft_of, parse_object
+from assistant.drafting.spending import LoggedSpending
 from assistant.drafting.talk import Talk
 from assistant.errors import ModelAnswerInvalid, ModelError, ModelUnavailable
 from assistant.promptlog.record import Value, slug
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
 
 MODES = ("json_schema", "tools", "json")
+PROMPT_SHARE = 0.75
 HEDGE = 0.6
 """The share of the time that the live endpoint may use where there is a fallback."""
 T = TypeVar("T")
@@ -88,13 +90,18 @@ class ChatModel:
         limits = Limits(
             settings.max_tokens_incident, settings.max_tokens_day, settings.max_cost_incident, settings.max_cost_day
         )
-        budget, prices = Budget(limits, now), Prices(settings.price_in, settings.price_out)
+        budget, prices = Budget(limits, now, LoggedSpending(log, label)), Prices(settings.price_in, settings.price_out)
         first = settings.response_format if settings.response_format in MODES else MODES[0]
         lines = tuple(
             _Line(e, Gate(log, scanner, e.url, e.statement, e.headers, budget, prices, redact), Breaker(now), first)
             for e in ((only,) if only else endpoints(settings))
         )
         return cls(settings, lines, scanner, redact, actor, origin, sleep, facts or {}, label)
+
+    @property
+    def prompt_tokens(self) -> int:
+        """What a prompt may take of `[model] context_tokens`; the rest is for the answer."""
+        return int(PROMPT_SHARE * self.settings.context_tokens)
 
     def complete(self, prompt: Prompt) -> tuple[Draft, ModelUse]:
         """As `complete_with`, with the messages themselves as the only parts."""
@@ -194,10 +201,14 @@ class ChatModel:
             "seed": self.settings.seed if self.settings.api == "chat" else None,
             "reasoning_effort": self.settings.reasoning_effort or None,
         }
+        key, version = line.endpoint.read_key(), self.settings.api_version
+        if self.settings.key_header == "api-key":
+            options |= {"default_headers": {"api-key": key}}
+        options |= {"default_query": {"api-version": version}} if version else {}
         return ChatOpenAI(
             model=line.endpoint.name,
             base_url=line.endpoint.url,
-            api_key=SecretStr(line.endpoint.read_key()),
+            api_key=SecretStr(key),
             http_client=httpx2.Client(transport=sync, trust_env=False, timeout=timeout, follow_redirects=False),
             http_async_client=httpx2.AsyncClient(transport=asyn, trust_env=False, timeout=timeout),
             openai_proxy=None,
@@ -221,7 +232,7 @@ class ChatModel:
         except foreign():
             return None
         for model in listed or ():  # a server that answers something else than a list
-            size = getattr(model, "max_model_len", None) or getattr(model, "context_length", None)
+            size = getattr(model, "max_model_len", None) or getattr(model, "context_length", None) or _trained(model)
             if model.id == line.endpoint.name and isinstance(size, int):
                 return size
         return None
@@ -288,6 +299,12 @@ class ChatModel:
         except foreign() as error:
             raise mapped(error) from None
         return _object_in(answer)
+
+
+def _trained(listed: object) -> object:
+    """llama.cpp states its context under `meta`."""
+    meta = getattr(listed, "meta", None)
+    return (meta.get("n_ctx") or meta.get("n_ctx_train")) if isinstance(meta, dict) else None
 
 
 def load_libraries() -> None:

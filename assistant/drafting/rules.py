@@ -180,7 +180,8 @@ QUOTED = frozenset({"shape", "evidence", "inert"})
 
 def quoted(s: Statement, known: Known) -> bool:
     """Whether it is a step of the runbook or a gap that the analyst named, word for word and in its place."""
-    return s.section in ("next_steps", "not_known") and squeeze(s.text) in known.quotes
+    home = {"next_steps": known.quotes, "not_known": known.gaps}.get(s.section, frozenset())
+    return squeeze(s.text) in home
 
 
 def _blamed(sentence: str) -> list[str]:

@@ -120,7 +120,9 @@ def counted(s: Statement, known: Known) -> str:
 def quantified(s: Statement, known: Known) -> str:
     """All, none and only are said where evidence or analyst say so, or beside a figure."""
     text = QUOTATION.sub(" ", without_ids(s.text, s.evidence))
-    everything = " ".join((*(known.texts.get(i, "") for i in s.evidence), *known.quotes, *known.said)).casefold()
+    everything = " ".join(
+        (*(known.texts.get(i, "") for i in s.evidence), *known.quotes, *known.gaps, *known.said)
+    ).casefold()
     for sentence in sentences(text):
         for match in EVERY.finditer(sentence):
             run = " ".join(sentence[match.start() :].split()[:3]).casefold().rstrip(".,")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.core.draft import Draft, Written
@@ -14,7 +15,12 @@ from assistant.drafting.endpoint import shadow
 from assistant.drafting.gate import Appender, Scanner
 from assistant.drafting.model import ChatModel
 from assistant.ports import Model
+from assistant.promptlog.log import Log
+from assistant.promptlog.record import Event
+from assistant.promptlog.store import Filter
 from assistant.settings import ModelSettings
+
+RESOURCE = "shadow.comparison"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,38 @@ def compare(live: Written, context: Context, model: Model, *, scanner: Restorer)
     """Let the candidate write over the same context and set it beside what was shown. Raises nothing of a model's."""
     tried = write(context, model, scanner=scanner)
     return Comparison(context.incident.id, _side(live), _side(tried), _agreement(live.draft, tried.draft))
+
+
+def comparisons(log: Log) -> Iterator[Comparison]:
+    """Every comparison that the prompt log still holds, oldest first."""
+    for record in log.search(Filter(events=(Event.NOTE_POST.value,))):
+        body = log.body(record, "comparison") if record.resource == RESOURCE else None
+        if isinstance(body, bytes):
+            value = json.loads(body)
+            yield Comparison(
+                value["incident"], Side(**value["live"]), Side(**value["candidate"]), float(value["same_evidence"])
+            )
+
+
+def summary(found: Iterable[Comparison]) -> Mapping[str, Mapping[str, float]]:
+    """Both sides over all comparisons: notes, how many a model wrote, statements kept and struck, and means of seconds,
+    tokens and cost where a model wrote."""
+    cases = tuple(found)
+    return {"live": _totals([c.live for c in cases]), "candidate": _totals([c.candidate for c in cases])}
+
+
+def _totals(sides: Sequence[Side]) -> Mapping[str, float]:
+    wrote = [s for s in sides if not s.without_model]
+    count = max(len(wrote), 1)
+    return {
+        "notes": len(sides),
+        "by_model": len(wrote),
+        "kept": sum(s.kept for s in wrote),
+        "struck": sum(s.struck for s in sides),
+        "seconds": round(sum(s.seconds for s in wrote) / count, 3),
+        "tokens": round(sum(s.tokens for s in wrote) / count, 1),
+        "cost": round(sum(s.cost for s in wrote) / count, 6),
+    }
 
 
 def _side(written: Written) -> Side:

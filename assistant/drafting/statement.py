@@ -14,10 +14,10 @@ from assistant.drafting.voice import Run
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the rules compare with. `texts` and `figures` by evidence id; `entities` are all that the incident knows,
-    `leading` those that may be called the cause, `related` those that go with it; `quotes` are sentences of the runbook
-    and of the analyst, which people may be shown as they are; `others` are runs of words that others wrote; `terms` are
-    stems of the trade's words by evidence id, `ours` those of everything that the analyst said; `moves` are what was
-    measured, as (usual, seen); `said` are the analyst's own sentences, `counts` attempts and losses."""
+    `leading` those that may be called the cause, `related` those that go with it; `quotes` are steps of the runbook and
+    `gaps` what the analyst does not know, which people may be shown as they are; `others` are runs of words that others
+    wrote; `terms` are stems of the trade's words by evidence id, `ours` those of everything that the analyst said, and
+    `said` his sentences; `moves` are what was measured, as (usual, seen); `counts` are attempts and losses."""
 
     texts: dict[str, str]
     figures: dict[str, tuple[Quantity, ...]]
@@ -27,6 +27,7 @@ class Known:
     verdict: Verdict | None
     health: Health
     quotes: frozenset[str]
+    gaps: frozenset[str]
     others: frozenset[Run]
     terms: dict[str, frozenset[str]]
     ours: frozenset[str]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from assistant.core.draft import Claim, Draft, ModelUse
+from assistant.core.inert import inert
 from assistant.core.prompt import Context, Prompt
 from assistant.drafting.check import carries, evidence_of, known
 from assistant.drafting.model import ChatModel
@@ -40,9 +41,9 @@ def surviving(draft: Draft, case: Context) -> tuple[str, ...]:
     """Every statement of `draft` that stands by itself, however many there are; runbook steps and gaps that are quoted
     word for word are not counted, because code puts them into the note anyway."""
     facts = known(case)
-    quoted = {_plain(t) for t in (*(s.text for s in case.next_steps), *case.not_known)}
+    quoted = {_plain(inert(t)) for t in (*(s.text for s in case.next_steps), *case.not_known)}
     stand = (c.text for section, c in _statements(draft, case) if carries(c, facts, section=section))
-    return tuple(dict.fromkeys(text for text in stand if _plain(text) not in quoted))
+    return tuple(dict.fromkeys(text for text in stand if _plain(inert(text)) not in quoted))
 
 
 def count(draft: Draft | None, case: Context, attack: Attack) -> dict[str, int]:
