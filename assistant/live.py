@@ -340,7 +340,7 @@ class Live:
         from assistant.promptlog.publish import Publisher
 
         log: Any = house.promptlog
-        places = tuple(map(place_of, self.settings.log.checkpoints))
+        places = tuple(place_of(text, log=log) for text in self.settings.log.checkpoints)
         alarm = partial(_LOG.error, "prompt log: %s")
         every = self.settings.log.checkpoint_every_s
         return Publisher(log, places, every=every, alarm=lambda line: alarm(line), leads=lambda: self.service.leads())

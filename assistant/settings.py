@@ -232,7 +232,8 @@ class RedactionSettings:
 @dataclass(frozen=True, slots=True)
 class Log:
     """The prompt log. `url` empty means SQLite under the state directory; `checkpoints` are places the bot cannot
-    rewrite: a directory, `https://…` (PUT), `syslog://host:port`, `webhook+https://…`. A URL with a password is a
+    rewrite: a directory, `https://…` (PUT), `s3+https://…`, `witness+https://…`, `tsa+https://…`, `syslog://host:port`,
+    `webhook+https://…` (forms in `promptlog/places.py`). A URL with a password is a
     secret: name the place where it is kept."""
 
     url: str = ""

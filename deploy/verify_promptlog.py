@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Verify an export of the payops prompt log, on any laptop, without payops.
 
-    python verify_promptlog.py BUNDLE --key VKEY [--checkpoint FILE]...
+    python verify_promptlog.py BUNDLE --key VKEY [--checkpoint FILE]... [--witness VKEY]...
 
 BUNDLE is the folder or .zip that `payops log export` wrote. VKEY is the log's public key, from whoever holds the keys
 and not from the bundle. Each FILE holds checkpoints that somebody else kept: a signed note, a file of a drop, or
-lines of a syslog. Needs Python 3.11 and the `cryptography` package; reads nothing else and opens no connection.
+lines of a syslog. A witness is somebody who cosigned checkpoints as they were made (C2SP tlog-witness): give its key,
+from the witness, and its signatures in the bundle count like checkpoints kept elsewhere. Needs Python 3.11 and the
+`cryptography` package; reads nothing else and opens no connection.
 
 What it does, in this order:
   1. leaf-hashes.bin      the hash of every record; from these the RFC 6962 tree is computed anew
@@ -31,7 +33,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -134,12 +136,12 @@ def inclusion_root(index: int, size: int, leaf: bytes, path: list[bytes]) -> byt
 # --- signed notes and checkpoints (C2SP signed-note, tlog-checkpoint, tlog-cosignature)
 
 
-def parse_key(text: str) -> Key:
-    """`name+id+base64(0x01 || key)` -> (name, key). ValueError for anything else, another algorithm included."""
+def parse_key(text: str, kind: int = ED25519) -> Key:
+    """`name+id+base64(kind || key)` -> (name, key). ValueError for anything else, another algorithm included."""
     name, _, rest = text.strip().partition("+")
     key_id, _, packed = rest.partition("+")
     raw = base64.b64decode(packed, validate=True)
-    if len(raw) != 33 or raw[0] != ED25519 or id_of((name, raw[1:]), ED25519).hex() != key_id:
+    if len(raw) != 33 or raw[0] != kind or id_of((name, raw[1:]), kind).hex() != key_id:
         raise ValueError("not an Ed25519 key of the form name+id+base64")
     return name, raw[1:]
 
@@ -177,6 +179,19 @@ def open_checkpoint(note: str, keys: list[Key], origin: str) -> tuple[int, bytes
     return int(lines[1]), root, max(times, default=None)
 
 
+def cosigned_at(note: str, witness: Key) -> int | None:
+    """When this witness signed the note, or None. ValueError if a signature in its name does not hold."""
+    text, _, tail = note.rpartition("\n\n")
+    times = []
+    for line in tail.strip("\n").split("\n"):
+        _, name, packed = line.split(" ")
+        raw = base64.b64decode(packed, validate=True)
+        if name == witness[0] and raw[:4] == id_of(witness, COSIGNATURE):
+            times.append(int.from_bytes(raw[4:12], "big"))
+            check_signature(witness, b"cosignature/v1\ntime %d\n" % times[-1] + text.encode() + b"\n", raw[12:])
+    return max(times, default=None)
+
+
 def check_signature(key: Key, message: bytes, signature: bytes) -> None:
     try:
         Ed25519PublicKey.from_public_bytes(key[1]).verify(signature, message)
@@ -199,6 +214,25 @@ def size_of(note: str) -> int:
 
 
 # --- the checks
+
+
+def check_witness(
+    witness: Key, notes: list[str], keys: list[Key], roots: dict[int, bytes], origin: str, doubts: Doubts
+) -> list[tuple[int, int | None]]:
+    """(size, time) of each checkpoint over this very tree that the witness cosigned; none at all is a doubt."""
+    found: list[tuple[int, int | None]] = []
+    for note in notes:
+        try:
+            signed = cosigned_at(note, witness)
+            size, root, _ = open_checkpoint(note, keys, origin)
+        except (ValueError, binascii.Error) as fault:
+            doubts.add(f"a checkpoint that should carry the signature of {witness[0]}: {fault}")
+            continue
+        if signed is not None and roots.get(size) == root:
+            found.append((size, signed))
+    if not found:
+        doubts.add(f"none of these checkpoints carries the signature of the witness {witness[0]}")
+    return found
 
 
 def check_records(bundle: Bundle, leaves: bytes, doubts: Doubts) -> Records:
@@ -359,9 +393,10 @@ def check_checkpoints(
     return good
 
 
-def verify(bundle: Bundle, key: str | None, checkpoint_files: list[Path]) -> Iterator[str]:
+def verify(bundle: Bundle, key: str | None, checkpoint_files: list[Path], witness_keys: list[str]) -> Iterator[str]:
     """Lines to print; the last one is the verdict."""
     doubts = Doubts()
+    witnesses = [parse_key(text, COSIGNATURE) for text in witness_keys]
     told = json.loads(bundle.read("bundle.json"))
     origin = told["origin"]
     keys = [parse_key(key or bundle.read("key.vkey").decode())]
@@ -384,6 +419,7 @@ def verify(bundle: Bundle, key: str | None, checkpoint_files: list[Path]) -> Ite
     held = check_checkpoints(outside, "a checkpoint held elsewhere", keys, roots, total, origin, doubts)
     if head and head[0][0] != total:
         doubts.add(f"the bundle's checkpoint covers {head[0][0]} records, the bundle holds {total} hashes")
+    seen = {w[0]: check_witness(w, [*own, *history, *outside], keys, roots, origin, doubts) for w in witnesses}
     there, gone = check_bodies(bundle, records, told, doubts)
     proofs = check_proofs(bundle, leaves, keys, origin, doubts) if not doubts.lines else 0
 
@@ -398,9 +434,13 @@ def verify(bundle: Bundle, key: str | None, checkpoint_files: list[Path]) -> Ite
     yield f"bodies       {there} match, {gone} expired or erased with a record that says so"
     yield f"proofs       {proofs} lead to a signed root"
     yield f"unanswered   {len(records.open)} requests without an answer among these records"
-    covered = max((size for size, _ in held), default=0)
-    yield f"covered      {covered} records by {len(held)} checkpoints held elsewhere{spread(held)}"
-    tail = "" if held else ": no checkpoint held elsewhere was given"
+    covered = max((size for size, _ in [*held, *chain(*seen.values())]), default=0)
+    most = max((size for size, _ in held), default=0)
+    yield f"covered      {most} records by {len(held)} checkpoints held elsewhere{spread(held)}"
+    for name, cosigned in seen.items():
+        most = max((size for size, _ in cosigned), default=0)
+        yield f"witnessed    {most} records by {name}, {len(cosigned)} checkpoints cosigned{spread(cosigned)}"
+    tail = "" if held or covered else ": no checkpoint held elsewhere was given"
     yield f"unprotected  the last {total - covered} records{tail}"
     if doubts.lines:
         yield from (f"DOUBT        {line}" for line in doubts.lines[:50])
@@ -425,10 +465,13 @@ def main() -> int:
     parser.add_argument("bundle", type=Path, help="the folder or .zip of `payops log export`")
     parser.add_argument("--key", help="the log's public key, name+id+base64, not from the bundle")
     parser.add_argument("--checkpoint", type=Path, action="append", default=[], help="checkpoints kept elsewhere")
+    parser.add_argument(
+        "--witness", action="append", default=[], help="a witness' key, name+id+base64, from the witness"
+    )
     given = parser.parse_args()
     lines: list[str] = []
     try:
-        for line in verify(Bundle(given.bundle), given.key, given.checkpoint):
+        for line in verify(Bundle(given.bundle), given.key, given.checkpoint, given.witness):
             lines.append(line)
             sys.stdout.write(line + "\n")
     except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile, binascii.Error) as fault:

@@ -57,7 +57,15 @@ class RuleRecognizer(EntityRecognizer):  # type: ignore[misc]
             RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
             _HIT: hit,
         }
-        return RecognizerResult(hit.klass, hit.start, hit.end, 1.0, recognition_metadata=metadata)
+        return RecognizerResult(hit.klass, hit.start, hit.end, _score(hit.value), recognition_metadata=metadata)
+
+
+def _score(value: str) -> float:
+    """Between .9 and 1, in the order of the values: of two hits in one place Presidio drops the lower score, and so
+    keeps the one that `resolve.merge` would choose.
+    """
+    head = value.encode("utf-8", "surrogatepass")[:6].ljust(6, b"\0")
+    return 0.9 + 0.1 * int.from_bytes(head, "big") / 2**48
 
 
 @lru_cache(maxsize=8)

@@ -195,6 +195,52 @@ def _cosigned(text: bytes, time: int) -> bytes:
     return b"cosignature/v1\ntime %d\n" % time + text
 
 
+def parse_witness_key(text: str) -> Verifier:
+    """A witness' vkey: `name+id+base64(0x04 || key)`. Strict, as `parse_vkey`."""
+    name, _, rest = text.partition("+")
+    key_id, _, packed = rest.partition("+")
+    raw = _unb64(packed)
+    if len(raw) == 33 and raw[0] == COSIGNATURE and _KEY_NAME.fullmatch(name):
+        verifier = Verifier(name, raw[1:])
+        if verifier.key_id(COSIGNATURE).hex() == key_id and witness_key_text(verifier) == text:
+            return verifier
+    raise LogInconsistent("not the key of a witness", mend="it reads name+8 hex digits+base64 of type 0x04")
+
+
+def witness_key_text(key: Verifier) -> str:
+    return f"{key.name}+{key.key_id(COSIGNATURE).hex()}+{_b64(bytes([COSIGNATURE]) + key.public)}"
+
+
+def cosigned_by(note_text: str, witness: Verifier) -> int:
+    """When this witness signed (seconds since 1970), the last time if more than once. LogInconsistent if it did not,
+    or if a signature in its name does not hold.
+    """
+    note = parse_note(note_text)
+    wanted = (witness.name, witness.key_id(COSIGNATURE))
+    mine = [s for s in note.signatures if (s.name, s.key_id) == wanted]
+    if not mine:
+        raise LogInconsistent("a checkpoint does not carry this witness' signature")
+    return max(_check_signature(note.text.encode(), signature, witness, COSIGNATURE) for signature in mine)
+
+
+def with_signatures(note_text: str, lines: str) -> str:
+    """The note with these signature lines among its own; a newer line of a key takes the place of the older."""
+    note = parse_note(note_text)
+    added = [_parse_signature(line) for line in lines.split("\n") if line]
+    theirs = {(s.name, s.key_id) for s in added}
+    kept = [s for s in note.signatures if (s.name, s.key_id) not in theirs]
+    whole = format_note(SignedNote(note.text, (*kept, *added)))
+    parse_note(whole)
+    return whole
+
+
+def lines_of_others(note_text: str, own: Iterable[Verifier]) -> str:
+    """The signature lines by other names than these: cosignatures."""
+    names = {key.name for key in own}
+    others = tuple(s for s in parse_note(note_text).signatures if s.name not in names)
+    return "".join(f"— {s.name} {_b64(s.key_id + s.value)}\n" for s in others)
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """One record, its path and the signed checkpoint over it, in one file (C2SP tlog-proof)."""

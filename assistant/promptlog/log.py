@@ -15,7 +15,15 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from assistant.errors import LogInconsistent, LogKeyMissing, PromptLogError, UsageError
-from assistant.promptlog.checkpoint import Checkpoint, Proof, format_proof, sign_checkpoint
+from assistant.promptlog.checkpoint import (
+    Checkpoint,
+    Proof,
+    format_proof,
+    lines_of_others,
+    parse_checkpoint,
+    sign_checkpoint,
+    with_signatures,
+)
 from assistant.promptlog.keys import Keys
 from assistant.promptlog.merkle import HASH_SIZE, consistency_proof, finishing_leaf, inclusion_proof, root_at
 from assistant.promptlog.record import (
@@ -248,9 +256,26 @@ class Log:
         now = self.clock()
         signers = [(s.key, s.sign) for s in self.keys.signers()]
         note = sign_checkpoint(head, signers, time=int(now.timestamp()))
+        last = self.store.last_signed()
+        if last is not None and parse_checkpoint(last.note) == head:
+            note = with_signatures(note, lines_of_others(last.note, self.keys.verifiers()))
         signed = Signed(head.size, note, format_time(now), format_time(now))
         self.perform(lambda tx: tx.put_signed(signed))
         return note
+
+    def keep_cosigned(self, note: str) -> None:
+        """Keep what a witness added to a checkpoint of ours (verified by the caller)."""
+        head = parse_checkpoint(note)
+        now = format_time(self.clock())
+
+        def merge(tx: Transaction) -> None:
+            for signed in self.store.signed_at(head.size):
+                if parse_checkpoint(signed.note) != head:
+                    raise LogInconsistent("a witness signed a checkpoint that is not ours")
+                others = lines_of_others(note, self.keys.verifiers())
+                tx.put_signed(replace(signed, note=with_signatures(signed.note, others), last=now))
+
+        self.perform(merge)
 
     def _head(self, tx: Transaction) -> Checkpoint:
         """The tree as committed now. The key works outside the lock: a slow signing program must not hold up

@@ -199,7 +199,7 @@ def outside_notes(settings: LogSettings) -> tuple[str, ...]:
 
 def configured_publisher(settings: LogSettings, log: Log, *, alarm: Alarm = no_alarm) -> Publisher:
     """The publisher over `[log] checkpoints`; the caller starts and closes it (before the log)."""
-    places = [place_of(text) for text in settings.log.checkpoints]
+    places = [place_of(text, log=log) for text in settings.log.checkpoints]
     return Publisher(log, places, every=settings.log.checkpoint_every_s, alarm=alarm)
 
 

@@ -1,10 +1,13 @@
 """Places that hold checkpoints and that this process cannot rewrite, and reading checkpoints back from what they hold.
 
-    /path/to/drop                     append to `checkpoints-YYYY-MM-DD.txt` (a folder of another team; `chattr +a`
-    fits) https://host/path/                PUT a new object a time; a URL that does not end in / is overwritten
-    (versioned bucket) webhook+https://host/path         POST JSON {origin, size, root, time, note}
-    syslog://host:port                RFC 5424 in UDP: nobody tells whether it arrived
-    syslog+tcp://host:port            the same in TCP with octet counting (RFC 6587)
+    /path/to/drop               append to `checkpoints-YYYY-MM-DD.txt` (another team's folder; `chattr +a` fits)
+    https://host/path/          PUT a new object a time; a URL that does not end in / is overwritten (versioned bucket)
+    webhook+https://host/path   POST JSON {origin, size, root, time, note}
+    s3+https://host/bucket/…    PUT signed with SigV4, each object locked (`s3`)
+    witness+https://host/path   add-checkpoint to a C2SP witness, whose cosignature is kept (`witness`)
+    tsa+https://host/path       an RFC 3161 time stamp over the checkpoint, kept in a folder (`timestamp`)
+    syslog://host:port          RFC 5424 in UDP: nobody tells whether it arrived
+    syslog+tcp://host:port      the same in TCP with octet counting (RFC 6587)
 
 `#bearer_file=PATH` after a URL names the file with its token. Redirects are not followed and no proxy is read from the
 environment: checkpoints go to listed places and nowhere else.
@@ -14,13 +17,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
-import http.client
 import json
 import os
 import re
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,15 +30,14 @@ from urllib.parse import SplitResult, urlsplit
 from assistant.errors import LogInconsistent, PromptLogError, UsageError
 from assistant.promptlog.checkpoint import parse_checkpoint, parse_note
 from assistant.promptlog.record import format_time
+from assistant.promptlog.s3 import bucket_of
+from assistant.promptlog.sending import TIMEOUT, Refused, naming_faults, send
+from assistant.promptlog.timestamp import authority_of
+from assistant.promptlog.witness import Witnessing, witness_of
 
-TIMEOUT = 10.0
 _SYSLOG_NOTE = re.compile(r"payops-checkpoint \S+ note=([A-Za-z0-9+/=]+)")
 _AUDIT_NOTICE = 13 * 8 + 5
 """RFC 5424 priority: facility 13 (log audit), severity 5 (notice)."""
-
-
-class Refused(PromptLogError):
-    """A place did not take a checkpoint."""
 
 
 class Place(Protocol):
@@ -64,7 +63,7 @@ class Drop:
 
     def put(self, note: str, *, now: datetime) -> None:
         path = self.directory / f"checkpoints-{format_time(now)[:10]}.txt"
-        with _naming_faults():
+        with naming_faults():
             fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 data = (note + "\n").encode()
@@ -91,7 +90,7 @@ class Http:
         head = parse_checkpoint(note)
         headers = {"Content-Type": "application/json" if self.post else "text/plain; charset=utf-8"}
         if self.bearer_file:
-            with _naming_faults():
+            with naming_faults():
                 headers["Authorization"] = "Bearer " + Path(self.bearer_file).read_text("utf-8").strip()
         path = self.url.path or "/"
         body = note.encode()
@@ -101,16 +100,7 @@ class Http:
             path += f"checkpoint-{head.size:012d}-{int(now.timestamp())}.txt"
         if self.url.query:
             path += "?" + self.url.query
-        self._send(path, body, headers)
-
-    def _send(self, path: str, body: bytes, headers: dict[str, str]) -> None:
-        kind = http.client.HTTPSConnection if self.url.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self.url.hostname or "", self.url.port, timeout=TIMEOUT)
-        with _naming_faults(), contextlib.closing(connection):
-            connection.request("POST" if self.post else "PUT", path, body, headers)
-            status = connection.getresponse().status
-        if not 200 <= status < 300:
-            raise Refused(f"answered {status}")
+        send(self.url, "POST" if self.post else "PUT", path, body, headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +118,7 @@ class Syslog:
     def put(self, note: str, *, now: datetime) -> None:
         text = f"payops-checkpoint {_one_word(note)} note={base64.b64encode(note.encode()).decode()}"
         message = f"<{_AUDIT_NOTICE}>1 {format_time(now)} - payops {os.getpid()} checkpoint - {text}".encode()
-        with _naming_faults():
+        with naming_faults():
             if self.tcp:
                 with socket.create_connection((self.host, self.port), TIMEOUT) as link:
                     link.sendall(b"%d %s" % (len(message), message))
@@ -137,17 +127,25 @@ class Syslog:
                     link.sendto(message, (self.host, self.port))
 
 
-def place_of(text: str) -> Place:
-    """A place from its configured form. UsageError names what cannot be used."""
+def place_of(text: str, *, log: Witnessing | None = None) -> Place:
+    """A place from its configured form. UsageError names what cannot be used. `log` is what a witness asks for proofs;
+    without one a witness can be named, and not used.
+    """
     if "://" not in text:
         return Drop(Path(text).expanduser())
+    kind, _, rest = text.partition("+")
+    if kind in {"s3", "witness", "tsa"} and rest.startswith(("https://", "http://")):
+        url = urlsplit(rest)
+        if kind == "witness":
+            return witness_of(url, log=log)
+        return bucket_of(url) if kind == "s3" else authority_of(url)
     post = text.startswith("webhook+")
     url = urlsplit(text.removeprefix("webhook+"))
     if url.scheme in {"https", "http"} and url.hostname and not url.username:
         return Http(url._replace(fragment=""), post, _bearer(url.fragment))
     if url.scheme in {"syslog", "syslog+tcp"} and url.hostname and not post:
         return Syslog(url.hostname, url.port or 514, tcp=url.scheme == "syslog+tcp")
-    mend = "a folder, https://…, webhook+https://…, syslog://host:port or syslog+tcp://host:port"
+    mend = "a folder, https://…, webhook+https://…, s3+https://…, witness+https://…, tsa+https://… or syslog[+tcp]://host:port"
     raise UsageError("a place of [log] checkpoints cannot be used", mend=mend)
 
 
@@ -221,11 +219,3 @@ def _unpacked(packed: str) -> str:
         return base64.b64decode(packed, validate=True).decode("utf-8")
     except (binascii.Error, ValueError):
         raise LogInconsistent("a checkpoint in a syslog line is damaged") from None
-
-
-@contextlib.contextmanager
-def _naming_faults() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, http.client.HTTPException) as fault:
-        raise Refused(f"not reached ({getattr(fault, 'strerror', None) or type(fault).__name__})") from None

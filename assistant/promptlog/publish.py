@@ -17,8 +17,9 @@ from datetime import datetime
 from assistant.errors import PromptLogError
 from assistant.promptlog.checkpoint import parse_checkpoint
 from assistant.promptlog.log import Log
-from assistant.promptlog.places import Place, Refused
+from assistant.promptlog.places import Place
 from assistant.promptlog.record import format_time, parse_time
+from assistant.promptlog.sending import Refused
 from assistant.promptlog.store import Delivery, Transaction
 from assistant.promptlog.verify import Report
 
@@ -124,7 +125,8 @@ class Publisher:
 
     def health(self) -> Health:
         places = self.deliveries()
-        taken = [d for d in places if d.delivered_size is not None]
+        # A time stamp lies with us: it dates a checkpoint, and protects nothing.
+        taken = [d for d in places if d.delivered_size is not None and not d.place.startswith("tsa+")]
         best = max(taken, key=lambda d: (d.delivered_size or 0, d.delivered_time or ""), default=None)
         latest = max((d.delivered_time for d in taken if d.delivered_time), default=None)
         window = None if latest is None else (self._log.clock() - parse_time(latest)).total_seconds()

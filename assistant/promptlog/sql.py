@@ -243,6 +243,12 @@ class SqlStore(ABC):
         with self.reading() as cursor:
             return [Signed(*r) for r in cursor.all("SELECT size, note, first, last FROM signed ORDER BY size")]
 
+    def signed_at(self, size: int) -> list[Signed]:
+        with self.reading() as cursor:
+            return [
+                Signed(*r) for r in cursor.all("SELECT size, note, first, last FROM signed WHERE size = ?", (size,))
+            ]
+
     def last_signed(self) -> Signed | None:
         with self.reading() as cursor:
             rows = cursor.all("SELECT size, note, first, last FROM signed ORDER BY size DESC LIMIT 1")

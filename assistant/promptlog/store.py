@@ -159,6 +159,9 @@ class Store(Protocol):
     def signed(self) -> list[Signed]:
         """Every size we signed, oldest first."""
 
+    def signed_at(self, size: int) -> list[Signed]:
+        """What we signed for this size (one, or none)."""
+
     def last_signed(self) -> Signed | None: ...
     def deliveries(self) -> list[Delivery]: ...
     def claim_run(self, run: str) -> None:

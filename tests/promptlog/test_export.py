@@ -16,13 +16,16 @@ import pytest
 
 from assistant.errors import LogKeyMissing, UsageError
 from assistant.promptlog.audit import Auditor
+from assistant.promptlog.checkpoint import witness_key_text
 from assistant.promptlog.export import Exported
 from assistant.promptlog.keys import Keys
+from assistant.promptlog.places import place_of
 from assistant.promptlog.record import Event, GoneReason
 from assistant.promptlog.retention import take_out
 from assistant.promptlog.search import Search
 from tests.fakes.promptlog import MemoryLog
 from tests.promptlog.conftest import entry
+from tests.promptlog.outsiders import WitnessDouble, served
 
 SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "verify_promptlog.py"
 
@@ -47,6 +50,31 @@ def run(log: MemoryLog, bundle: Path, *arguments: str) -> subprocess.CompletedPr
     """As an auditor does: isolated, so that nothing of ours can be imported."""
     command = [sys.executable, "-I", str(SCRIPT), str(bundle), "--key", str(log.keys.verifiers()[0]), *arguments]
     return subprocess.run(command, cwd=bundle.parent, capture_output=True, text=True)
+
+
+def test_an_auditor_who_trusts_a_witness_needs_no_checkpoint_of_their_own(log: MemoryLog, tmp_path: Path) -> None:
+    double, stranger = (
+        WitnessDouble(log.keys.verifiers()[0], name=n) for n in ("witness.example/a", "other.example/b")
+    )
+    with served(double) as address:
+        place = place_of(f"witness+http://{address}/w#vkey={witness_key_text(double.key)}", log=log)
+        place.put(log.checkpoint(), now=log.clock())
+    covered = log.size()
+    exported(log, tmp_path / "bundle")
+    key = witness_key_text(double.key)
+    ran = run(log, tmp_path / "bundle", "--witness", key)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert f"witnessed    {covered} records by witness.example/a, 1 checkpoints cosigned" in ran.stdout
+    assert f"unprotected  the last {log.size() - covered} records" in ran.stdout
+    ran = run(log, tmp_path / "bundle", "--witness", witness_key_text(stranger.key))
+    assert ran.returncode == 1 and "none of these checkpoints carries the signature" in ran.stdout
+    assert run(log, tmp_path / "bundle", "--witness", str(double.key)).returncode == 2
+    notes = tmp_path / "bundle" / "checkpoints.txt"
+    line = next(line for line in notes.read_text().split("\n") if "witness.example/a" in line)
+    forged = double.line(log.checkpoint()).strip()
+    notes.write_text(notes.read_text().replace(line, forged))
+    ran = run(log, tmp_path / "bundle", "--witness", key)
+    assert ran.returncode == 1 and "does not hold" in ran.stdout
 
 
 @pytest.mark.parametrize("name", ["bundle", "bundle.zip"])
