@@ -83,7 +83,7 @@ def storm() -> tuple[float, float, float]:
 
     with _folder() as home:
         config = home / "payops.toml"
-        config.write_text("[web]\nwebhook_port = 0\nconsole_port = 0\n")
+        config.write_text("[web]\nwebhook_port = 0\nconsole_port = 0\n[runbooks]\ndense = false\n")
         serve = start_serve(config, home / "state", home / "log")
         serve.wait_ready()
         at, size = time.time(), 50

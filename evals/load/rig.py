@@ -19,7 +19,7 @@ from assistant.core.alert import Alert, Status, frozen
 from assistant.core.incident import IncidentId
 from assistant.core.time import Instant
 from assistant.house import House
-from assistant.incidents import Spans
+from assistant.incidents import Spans, rank
 from assistant.notebook.database import open_database
 from assistant.outlets.file import FileOutlet
 from assistant.settings import ModelSettings, Runbooks, Settings, quiet_telemetry
@@ -74,7 +74,7 @@ class Rig:
         )
 
     def _alerts(self, number: int, status: Status) -> list[Alert]:
-        """The world's alerts in a scope of their own, so that they are an incident of their own."""
+        """The world's worst alert in a scope of its own, so that it is an incident of its own."""
         made = []
         for alert in self.alerts:
             labels = frozen({**alert.labels, "stage": f"s{number}"})
@@ -114,7 +114,8 @@ def rig(state: Path) -> Iterator[Rig]:
         )
         service.start()
         try:
-            yield Rig(service, house, clock, state, tuple(a for a in alerts if a.status == "firing"))
+            worst = min((a for a in alerts if a.status == "firing"), key=lambda a: (rank(a), a.starts_at))
+            yield Rig(service, house, clock, state, (worst,))
         finally:
             service.stop(timeout_s=30)
             promptlog.close()
