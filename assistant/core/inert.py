@@ -14,7 +14,7 @@ _NO_SLASH = re.compile(r"\b(javascript|data|vbscript|mailto|tel|file|slack|sms|b
 _SLASHES = re.compile(r"(?<![\w/\]])(//|\\\\)(?=[\w\[])")
 _DOMAIN = re.compile(r"(?<=[\w\]])[.\u3002\uff0e\uff61](?=[^\W\d_][\w-])")
 _IP = re.compile(r"(?<![\w.])(\d{1,3}\.\d{1,3}\.\d{1,3})\.(\d{1,3})(?![\w.])")
-_MENTION = re.compile(r"[@\uff20\ufe6b](?=[\w\[({<\"'])")
+_MENTION = re.compile(r"[@\uff20\ufe6b]+(?=[\w\[({<\"'])")
 _HASH = re.compile(r"(?<![\w&])#(?=[A-Za-z_])")
 _MARKUP = re.compile(r"!\[|\]\(|\]\[|\]:\s*(?=\S)")
 _TAG = re.compile(r"<(?=[A-Za-z/!?@#])")

@@ -80,8 +80,8 @@ def note_message(
         ]
     parts += [
         Part(1, _texts(f"x-{stamp}", "Warning", card.warnings, purse)),
-        Part(0, (actions(f"a-{stamp}", *_buttons(card, links)),)),
-        Part(2, () if card.facts else (feedback(f"f-{stamp}", f"n|{card.incident}|{card.record_id}|{card.verdict}"),)),
+        Part(0, _action_row(card, links, stamp)),
+        Part(2, _judged(card, stamp)),
         Part(0, (context(f"z-{stamp}", footer(card.by, card.without, card.redacted, card.recorded),
                          revision_line(card, updated_at, left_out=purse.spent_out)),)),
     ]  # fmt: skip
@@ -98,7 +98,7 @@ def footer(by: str, without: str, redacted: int, record: str) -> str:
 
 def revision_line(card: Card, updated_at: float, *, left_out: bool = False) -> str:
     """Slack shows no "(edited)" for blocks, so the message says itself how old it is."""
-    final = ", final" if card.status == "resolved" else ""
+    final = ", final" if card.over else ""
     more = "; shortened, the whole note is in the record" if left_out else ""
     return f"{card.incident}, rev {card.revision}{final}, updated {clock(updated_at)}{more}"
 
@@ -148,7 +148,7 @@ def answer_message(
 
 
 def _state(card: Card) -> str:
-    state = "resolved" if card.status == "resolved" else card.status
+    state = card.status
     if card.since is None:
         return f"{state} · {card.severity}"
     return f"{state} · {card.severity} · since {iso(card.since)} ({duration(max(card.written_at - card.since, 0))})"
@@ -191,7 +191,20 @@ def _refs(ids: Sequence[str]) -> tuple[Element, ...]:
     return (run(f" [{said}]", "italic"),) if said else ()
 
 
+def _judged(card: Card, stamp: str) -> tuple[Block, ...]:
+    if card.facts or card.status == "merged":
+        return ()
+    return (feedback(f"f-{stamp}", f"n|{card.incident}|{card.record_id}|{card.verdict}"),)
+
+
+def _action_row(card: Card, links: Links, stamp: str) -> tuple[Block, ...]:
+    buttons = _buttons(card, links)
+    return (actions(f"a-{stamp}", *buttons),) if buttons else ()
+
+
 def _buttons(card: Card, links: Links) -> list[Element]:
+    if card.status == "merged":
+        return _record_button(links, card.record)
     value = f"{card.incident}|{card.revision}"
     found = [button("Evidence", "evidence", value)]
     if card.runbook or card.steps:

@@ -60,6 +60,11 @@ class Card:
     digest: str
 
     @property
+    def over(self) -> bool:
+        """Nothing comes after this revision, unless it fires again."""
+        return self.status in ("resolved", "merged")
+
+    @property
     def recorded(self) -> str:
         return "" if self.record is None else str(self.record)
 

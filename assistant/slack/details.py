@@ -31,13 +31,13 @@ _DETAIL_CHARS = 3_000
 _DOCUMENT_CHARS = 5_000
 _DOCUMENT_PARTS = 4
 HELP = (
-    "/triage ALERT or SERVICE [30m]: what is known of it, only you see it",
+    "/triage ALERT or SERVICE 30m: what is known of it (the time is optional); only you see it",
     "/triage status: open incidents",
     "/triage merge KEPT OTHER: two incidents become one",
     "/triage split INCIDENT ALERT…: alerts become an incident of their own",
     "/triage mute INCIDENT, /triage unmute INCIDENT: follow it without showing it, or show it again",
     "/triage show INCIDENT: show a note again that was hidden",
-    "/triage report [7]: notes, judgements and cost of the last days",
+    "/triage report 7: notes, judgements and cost of the last days",
     "Or mention me, or write to me directly: ask in your own words. I only read.",
 )
 

@@ -19,7 +19,7 @@ from assistant.serving import open_cases
 from assistant.slack.answering import Answering, Desk, denied
 from assistant.slack.blocks import Links, Message, short_message
 from assistant.slack.carrier import CaseCarrier, SlackCarrier
-from assistant.slack.client import Sender, SlackTrouble
+from assistant.slack.client import Sender
 from assistant.slack.elements import button
 from assistant.slack.routes import Caller, Routes, identity
 from assistant.workflow.asked import Questions
@@ -154,22 +154,9 @@ class Room:
             self.privately(caller, short_message(words[why], secrets.token_hex(4)))
 
     def tidy(self) -> None:
-        """Last words of merged incidents, questions nobody works on, a token that was renewed."""
+        """Questions that nobody works on any more, and a token that was replaced."""
         self.sender.renew_token()
         self.answering.resume()
-        for place in self.posted.standing():
-            head = self.head(place.incident) if place.incident.startswith("inc-") else None
-            if head and head.merged_into and not self.settings.quiet and not self.live.service.switch.off:
-                self._merged(place.incident, place.channel, place.ts, head.merged_into)
-
-    def _merged(self, incident: str, channel: str, ts: str, into: str) -> None:
-        words = f"{incident} is part of {into} now and is followed there. Final."
-        try:
-            self.sender.update(channel, ts, short_message(words, secrets.token_hex(4)))
-        except SlackTrouble as error:
-            _LOG.warning("a merged message was not changed", extra={"reason": error.message})
-            return
-        self.posted.state(incident, "merged")
 
     def hide(self, incident: str, *, record: str) -> None:
         """Take a note out of sight until a person shows it again."""

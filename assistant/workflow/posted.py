@@ -45,7 +45,7 @@ messages = sa.Table(
 class Place:
     """An incident's message. `ts` "" while there is none; `intent` not "" while a post is on its way or unsure.
 
-    `state` is "open", "hidden" (a person said it shows what it should not) or "merged" (its last words were said)."""
+    `state` is "open" or "hidden" (a person said that it shows what it should not)."""
 
     incident: str
     channel: str
@@ -117,13 +117,6 @@ class Posted:
             this = sa.and_(messages.c.channel == channel, messages.c.ts == ts)
             found = c.execute(sa.select(messages.c.incident).where(this)).scalar()
         return str(found) if found else None
-
-    def standing(self, *, limit: int = 200) -> tuple[Place, ...]:
-        """Messages that are followed, newest first."""
-        query = sa.select(cards).where(cards.c.ts != "", cards.c.state != "merged")
-        with self._db.read() as c:
-            rows = c.execute(query.order_by(cards.c.updated_at.desc()).limit(limit)).mappings().all()
-        return tuple(Place(**row) for row in rows)
 
     def _belongs(self, c: sa.Connection, channel: str, ts: str, incident: str, kind: str) -> None:
         row: dict[str, Any] = {"channel": channel, "ts": ts, "incident": incident, "kind": kind}

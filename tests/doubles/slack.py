@@ -88,7 +88,7 @@ def _handler(double: SlackDouble) -> type[BaseHTTPRequestHandler]:
             raw = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             kind = self.headers.get("Content-Type", "")
             method = self.path.removeprefix("/api/").partition("?")[0]
-            given = json.loads(raw) if "json" in kind else {k: v[0] for k, v in parse_qs(raw.decode()).items()}
+            given = json.loads(raw or b"{}") if "json" in kind else {k: v[0] for k, v in parse_qs(raw.decode()).items()}
             call = Call(method, given, raw)
             double.calls.append(call)
             fault = double.faults(call)

@@ -29,6 +29,28 @@ MAY_IMPORT: dict[str, set[str]] = {
     "assistant.drafting": INNER | {"assistant.ports", "assistant.settings", "assistant.promptlog"},
     "assistant.render": INNER,
     "assistant.identity": INNER,
+    "assistant.slack": INNER
+    | LINE
+    | {
+        f"assistant.{room}"
+        for room in (
+            "ask",
+            "case",
+            "drafting",
+            "guests",
+            "identity",
+            "live",
+            "notebook",
+            "papers",
+            "render",
+            "scope",
+            "serving",
+            "settings",
+            "telemetry",
+            "web",
+            "workflow",
+        )
+    },
     "assistant.notebook": INNER | {"assistant.ports"},
 }
 
