@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -175,14 +176,27 @@ class SocketMode:
 
     def send(self, payload: dict[str, Any], *, kind: str = "events_api", envelope: str = "e-1") -> None:
         frame = {"envelope_id": envelope, "type": kind, "payload": payload, "accepts_response_payload": True}
-        self.connections[-1].send(json.dumps(frame))
+        self._sent(json.dumps(frame))
+
+    def _sent(self, frame: str) -> None:
+        """To the newest connection that takes it: a client that renews has an old one for a moment."""
+        from websockets.exceptions import ConnectionClosed
+
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            for connection in reversed(self.connections):
+                with contextlib.suppress(ConnectionClosed, OSError):
+                    connection.send(frame)
+                    return
+            time.sleep(0.1)
+        raise TimeoutError("no connection takes it")
 
     def drop(self) -> None:
         self.connections[-1].socket.close()
 
     def goodbye(self) -> None:
         """What Slack says before it renews a connection."""
-        self.connections[-1].send(json.dumps({"type": "disconnect", "reason": "refresh_requested"}))
+        self._sent(json.dumps({"type": "disconnect", "reason": "refresh_requested"}))
 
 
 @contextlib.contextmanager
