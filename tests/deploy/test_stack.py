@@ -87,18 +87,11 @@ def holds_the_requests(serve: Serve) -> None:
 
 
 def lines_in_loki(running: Running) -> float:
-    """How many lines came; of a real Loki at most 1,000 are asked for, again where a slow machine took too long."""
+    """How many lines came, by a real Loki's own count where there is one."""
     if not running.loki:
         return sum(running.pushed)
-    params = {"query": '{service=~".+"}', "limit": "1000", "since": "10m"}
-    for _ in range(6):
-        try:
-            answer = requests.get(f"{running.loki}/loki/api/v1/query_range", params=params, timeout=60)
-        except requests.Timeout:
-            continue
-        if answer.status_code == 200:
-            return sum(len(stream["values"]) for stream in answer.json()["data"]["result"])
-    raise AssertionError("Loki did not answer")
+    counted = requests.get(f"{running.loki}/metrics", timeout=120).text
+    return sum(map(float, re.findall(r"^loki_distributor_lines_received_total\S* (\S+)$", counted, re.MULTILINE)))
 
 
 def one_series_before_and_after(running: Running) -> None:
