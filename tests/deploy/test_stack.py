@@ -42,8 +42,9 @@ def test_a_fault_in_the_lab_becomes_a_note(tmp_path: Path) -> None:
     with stack(tmp_path, sooner) as running:
         notes = wait_for_note(running, "AcquirerTimeouts", within=420)
         note = notes[-1]
-        sources = {g["source"] for g in note["gaps"]}
-        assert not sources & {"prometheus", "alertmanager", "changes"}, note["gaps"]
+        # A busy machine may answer too late, and the note says so; what is set up wrong says something else.
+        wrong = [g for g in note["gaps"] if not g["reason"].startswith("no whole answer within")]
+        assert not {g["source"] for g in wrong} & {"prometheus", "alertmanager", "changes"}, wrong
         assert {e["kind"] for e in note["evidence"]} >= {"metric", "alert"}
         assert note["runbooks"] and note["record"]
         assert lines_in_loki(running) > 100, "the lab's lines reached Loki"
