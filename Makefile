@@ -4,10 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV_VERSION := 0.13.9
 
-.PHONY: demo test test-all lint types check bench embedder doubles wheel sbom licences audit release stack lock clean
+.PHONY: demo console test test-all lint types check bench embedder doubles wheel sbom licences audit release stack lock clean
 
 demo: $(VENV)/.run
 	@$(BIN)/payops demo
+
+# The same incident in the web console, until stopped.
+console: $(VENV)/.run
+	@$(BIN)/payops demo --serve
 
 test: $(VENV)/.dev $(VENV)/.embedder
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile

@@ -206,8 +206,11 @@ def build(
     )
 
 
-def open_world(path: Path, settings: Settings, *, actor: str = "cli") -> tuple[House, WorldSource]:
-    """A house around a recorded world, standing at the world's moment. WorldError names what is wrong with it."""
+def open_world(
+    path: Path, settings: Settings, *, actor: str = "cli", log: PromptLog | None = None
+) -> tuple[House, WorldSource]:
+    """A house around a recorded world, standing at the world's moment, and around a log that is open already where one
+    is given. WorldError names what is wrong with the world."""
     from assistant.sources.world import WorldSource
 
     world = WorldSource.open(path, redactor_of(settings))
@@ -219,7 +222,7 @@ def open_world(path: Path, settings: Settings, *, actor: str = "cli") -> tuple[H
         fields={**said.fields, **configured.fields},
         approved=configured.approved or said.approved,
     )
-    return build(settings, world_sources(path), clock=world, actor=actor, overrides=overrides), world
+    return build(settings, world_sources(path), clock=world, actor=actor, overrides=overrides, log=log), world
 
 
 def world_sources(path: Path) -> Callable[[Redactor], Sources]:

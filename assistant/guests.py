@@ -40,8 +40,9 @@ class Guest:
 def guests(settings: Settings) -> tuple[Guest, ...]:
     """The rooms that these settings ask for. A room adds itself here, imported where it is used."""
     from assistant.attesting import attesting, wanted
+    from assistant.web.guest import console
 
-    made = [attesting()] if wanted(settings) else []
+    made = [console(), *([attesting()] if wanted(settings) else [])]
     if settings.slack.bot_token():
         from assistant.slack.guest import slack
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from assistant.guests import Guest
     from assistant.ports import PromptLog, RunbookIndex
     from assistant.promptlog.chores import Chores
+    from assistant.promptlog.publish import Health as PublishHealth
     from assistant.promptlog.publish import Publisher
     from assistant.web.listener import Listener
     from assistant.web.webhook import Webhook
@@ -174,6 +175,10 @@ class Live:
     def alive(self) -> Mapping[str, str]:
         """What only a new process would mend."""
         return {**self.service.alive(), "webhook": self.webhook_listener.health()}
+
+    def covered(self) -> PublishHealth:
+        """How far checkpoints held elsewhere cover the prompt log. PromptLogError where it cannot be read."""
+        return self._publisher.health()
 
     def _checkpoint_health(self) -> str:
         """Asked of the log itself, so that one that cannot even be read is told."""

@@ -49,14 +49,41 @@ def demo(
     config: Config = None,
     state: State = None,
     as_json: AsJson = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="open it in the web console, on loopback, until stopped")
+    ] = False,
+    port: Annotated[int, typer.Option(help="port of the console; 0 takes any that is free")] = 8787,
 ) -> None:
     """Turn a recorded payment incident into a note. No account, key or server; nothing leaves this machine."""
     with one_line():
         settings = _settings(config, state)
+        if serve:
+            _serve(world, settings, port)
+            return
         note = note_of_world(world, settings, as_json)
         _print(note, as_json)
         if not as_json:
             _next(settings)
+
+
+def _serve(world: Path, settings: Settings, port: int) -> None:
+    """The console over the recorded incident, until Ctrl-C or SIGTERM."""
+    from assistant.showing import LATER_S, Showing
+
+    with telling(False) as tell:
+        showing = Showing(world, settings, port=port, tell=tell)
+        showing.start()
+    console = _console()
+    console.print(f"open   {showing.link()}", soft_wrap=True)
+    for line in (
+        "then   click the incident and point at a sentence: its evidence, query and chart light up; ? lists the keys",
+        f"watch  in {LATER_S:.0f} s the note is written anew, and the page changes by itself",
+        "audit  Records, any record, Step by step: your browser computes the proof; Review, Screen now, Take the next",
+        "stop   Ctrl-C",
+    ):
+        console.print(line, style="dim", soft_wrap=True)
+    showing.finish_later()
+    showing.live.run_until_told(drain_s=5.0)
 
 
 def _settings(config: Path | None, state: Path | None) -> Settings:
@@ -158,6 +185,7 @@ def _next(settings: Settings) -> None:
     for command, about in (
         (f"payops log search --event note.post{state}", "the record behind this note"),
         (f"payops log verify{state}", "check the whole log"),
+        (f"payops demo --serve{state}", "the web console (make console): click the incident, point at a sentence"),
         (f'payops ask "why do Visa payments fail?" --world {world}{state}', "ask about it"),
     ):
         _console().print(f"{command:<72} {about}", style="dim", soft_wrap=True)

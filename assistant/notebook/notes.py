@@ -20,9 +20,11 @@ from assistant.core.note import Note
 from assistant.core.note_json import note_to_json
 from assistant.notebook.canonical import dump
 from assistant.notebook.database import Database
+from assistant.notebook.lines import TABLES as LINE_TABLES
+from assistant.notebook.lines import digest_of, line_of, lines
 from redaction import FinalScanner
 
-TABLES = sa.MetaData()
+TABLES = LINE_TABLES
 
 notes = sa.Table(
     "payops_note",
@@ -74,7 +76,8 @@ class NoteBook:
 
     def keep(self, c: sa.Connection, note: Note, *, key: str) -> bool:
         """Keep a note within a transaction of the caller's; False if its key or revision was taken."""
-        body = dump(note_to_json(note))
+        written = note_to_json(note)
+        body = dump(written)
         self._look(body, sink="notebook")
         row = {
             "incident": note.incident_id,
@@ -88,7 +91,11 @@ class NoteBook:
         }
         # RETURNING, because a driver may not count the rows of an INSERT … DO NOTHING.
         kept = c.execute(self._db.insert(notes).values(row).on_conflict_do_nothing().returning(notes.c.revision))
-        return kept.first() is not None
+        if kept.first() is None:
+            return False
+        line = self._db.insert(lines).values(line_of(written, digest=digest_of(body)))
+        c.execute(line.on_conflict_do_nothing())
+        return True
 
     def by_key(self, incident: str, key: str) -> int | None:
         """The revision kept under `key`, if there is one."""
@@ -102,10 +109,10 @@ class NoteBook:
         return int(newest or 0) + 1
 
     def latest(self, incident: str) -> Mapping[str, object] | None:
-        return self._body(sa.select(notes.c.body).where(notes.c.incident == incident).order_by(notes.c.revision.desc()))
+        return self._body(_BODY.where(notes.c.incident == incident).order_by(notes.c.revision.desc()))
 
     def revision(self, incident: str, number: int) -> Mapping[str, object] | None:
-        return self._body(sa.select(notes.c.body).where(notes.c.incident == incident, notes.c.revision == number))
+        return self._body(_BODY.where(notes.c.incident == incident, notes.c.revision == number))
 
     def revisions(self, incident: str) -> tuple[Revision, ...]:
         """All revisions of one incident, first to last."""
@@ -119,12 +126,27 @@ class NoteBook:
         query = sa.select(*_LINE).where(~superseded).order_by(notes.c.written_at.desc(), notes.c.incident)
         return self._lines(query.limit(limit).offset(offset))
 
+    def fill_lines(self, *, most: int = 200) -> int:
+        """Make lines of notes that an older payops kept without; how many were made (0: all have one)."""
+        has = sa.exists().where(lines.c.incident == notes.c.incident, lines.c.revision == notes.c.revision)
+        with self._db.read() as c:
+            bodies = c.execute(sa.select(notes.c.body).where(~has).limit(most)).scalars().all()
+        made = [line_of(json.loads(body), digest="") for body in bodies]
+        for line in made:
+            self._scanner.check(dump(line), sink="notebook")
+        if made:
+            with self._db.write() as c:
+                c.execute(self._db.insert(lines).on_conflict_do_nothing(), made)
+        return len(made)
+
     def _body(self, query: Any) -> Mapping[str, object] | None:
         with self._db.read() as c:
-            body = c.execute(query.limit(1)).scalar()
-        if body is None:
+            row = c.execute(query.limit(1)).first()
+        if row is None:
             return None
-        self._look(body, sink="notebook reader")
+        body, passed = row
+        if passed != digest_of(body):
+            self._look(body, sink="notebook reader")
         found: dict[str, object] = json.loads(body)
         return found
 
@@ -147,3 +169,7 @@ class NoteBook:
 
 
 _LINE = tuple(notes.c[name] for name in ("incident", "revision", "key", "written_at", "status", "severity", "title"))
+_BODY = sa.select(notes.c.body, lines.c.digest).select_from(
+    notes.outerjoin(lines, sa.and_(lines.c.incident == notes.c.incident, lines.c.revision == notes.c.revision))
+)
+"""A body, and the digest of the bytes that the last look passed when it was kept."""

@@ -47,6 +47,10 @@ class Auditor:
         self._read(f"record:{record.id}", {"record": record.id, "action": "show"}, incident=record.incident)
         return story(self.log, record)
 
+    def note_read(self, resource: str, *, action: str) -> None:
+        """A look at something of the log that is neither a record nor a search (the reviews, the checkpoints)."""
+        self._read(resource, {"action": action})
+
     def search(self, search: Search, *, limit: int = 50, newest_first: bool = True) -> Found:
         words = search.in_words(self.log.size()).encode()
         self._read("log", {"action": "search"}, {"selection": words}, incident=search.incident)

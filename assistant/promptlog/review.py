@@ -112,7 +112,7 @@ class Progress:
     last: datetime | None
 
 
-def screen(log: Log, *, actor: str = "schedule", identity: str | None = None) -> Screening:
+def screen(log: Log, *, actor: str = "schedule", identity: str | None = None, origin: str = "cli") -> Screening:
     """Screen what came since the last screening, and record it. Reviews themselves are not screened again."""
     start = max((s.stop for s, _ in _screenings(log)), default=0)
     stop = log.size()
@@ -123,7 +123,7 @@ def screen(log: Log, *, actor: str = "schedule", identity: str | None = None) ->
             event=Event.AUDIT_REVIEW,
             actor="" if identity else actor,
             identity=identity,
-            origin="cli" if identity else "schedule",
+            origin=origin if identity else "schedule",
             facts={"kind": "screening", "start": start, "stop": stop, "exceptions": len(caught), "rules": len(RULES)},
             bodies={"exceptions.json": listed},
         )
@@ -165,27 +165,27 @@ def progress(log: Log) -> Progress:
     )
 
 
-def take_next(log: Log, *, identity: str) -> Task | None:
+def take_next(log: Log, *, identity: str, origin: str = "cli") -> Task | None:
     """The oldest open exception, now assigned to this person; None if there is none."""
     task = next((t for t in tasks(log) if t.state == "open"), None)
     if task is not None:
-        _record(log, "take", task, identity, "")
+        _record(log, "take", task, identity, "", origin)
     return task
 
 
-def accept(log: Log, which: int | str, *, identity: str) -> Task:
+def accept(log: Log, which: int | str, *, identity: str, origin: str = "cli") -> Task:
     """Sign off an exception. UsageError if it is none, is settled, or is this person's own act."""
-    return _settle(log, "accept", which, identity, "")
+    return _settle(log, "accept", which, identity, "", origin)
 
 
-def flag(log: Log, which: int | str, *, identity: str, reason: str) -> Task:
+def flag(log: Log, which: int | str, *, identity: str, reason: str, origin: str = "cli") -> Task:
     """Mark an exception as something to follow up. UsageError without a reason."""
     if not reason.strip():
         raise UsageError("a flag needs a reason", mend="give --reason TEXT")
-    return _settle(log, "flag", which, identity, reason)
+    return _settle(log, "flag", which, identity, reason, origin)
 
 
-def _settle(log: Log, kind: str, which: int | str, identity: str, reason: str) -> Task:
+def _settle(log: Log, kind: str, which: int | str, identity: str, reason: str, origin: str) -> Task:
     record = log.get(which)
     task = next((t for t in tasks(log) if t.id == record.id), None)
     if task is None:
@@ -194,16 +194,16 @@ def _settle(log: Log, kind: str, which: int | str, identity: str, reason: str) -
         raise UsageError(f"that exception is {task.state} already")
     if record.actor in log.pseudonyms_of(identity):
         raise UsageError("nobody signs off their own act", mend="let somebody else review it")
-    _record(log, kind, task, identity, reason)
+    _record(log, kind, task, identity, reason, origin)
     return task
 
 
-def _record(log: Log, kind: str, task: Task, identity: str, reason: str) -> None:
+def _record(log: Log, kind: str, task: Task, identity: str, reason: str, origin: str) -> None:
     log.append(
         Entry(
             event=Event.AUDIT_REVIEW,
             identity=identity,
-            origin="cli",
+            origin=origin,
             resource=f"record:{task.id}",
             facts={"kind": kind, "record": task.id, "rules": list(task.rules)},
             bodies={"reason": reason.encode()} if reason else {},

@@ -20,8 +20,9 @@ from assistant.promptlog.store import Filter
 class Search:
     """What to look for; None and () mean anything. Times are ISO 8601 in UTC, `since` included, `until` not.
 
-    `redacted` is a class of redaction ("PAN"), in any case. `person` is the real one, found through the identity blob.
-    `identities` asks an export to reveal who the pseudonyms are.
+    `redacted` is a class of redaction ("PAN"), in any case. `release` is asked of each leaf, so a rare one takes long.
+    `person` is the real one, found through the identity blob. `identities` asks an export to reveal who the pseudonyms
+    are.
     """
 
     start: int = 0
@@ -35,6 +36,7 @@ class Search:
     incident: str | None = None
     model: str | None = None
     redacted: str | None = None
+    release: str | None = None
     identities: bool = False
 
     @property
@@ -63,7 +65,10 @@ def matching(log: Log, search: Search, *, newest_first: bool = False) -> Iterato
     if search.person is not None:
         actors = log.pseudonyms_of(search.person)
     found = (log.search(_filter(search, actor), newest_first=newest_first) for actor in actors)
-    return merge(*found, key=lambda record: record.index, reverse=newest_first)
+    merged = merge(*found, key=lambda record: record.index, reverse=newest_first)
+    if search.release is None:
+        return merged
+    return (record for record in merged if record.facts.get("release") == search.release)
 
 
 def _filter(search: Search, actor: str | None) -> Filter:

@@ -1,0 +1,118 @@
+"""Text for pages: what cannot be seen is shown as what it is, placeholders get the colour of their class, and times and
+amounts have one form.
+
+Escaping is Jinja's. A control or bidirectional character could make a page read otherwise than its bytes
+(CVE-2021-42574, "Trojan Source"), so it is written as `⟨U+202E⟩`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from markupsafe import Markup, escape
+
+_KEPT = {"\n", "\t"}
+_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+_PLACEHOLDER = re.compile(r"<([A-Z][A-Z0-9]*(?:_[A-Z]+)*)(?:_\d+)?(?:\.\d+)?(?: [^<>\n]{1,40})?>")
+GROUPS: Mapping[str, frozenset[str]] = {
+    "card": frozenset({"PAN", "TRACK", "SAD", "CVV", "PIN", "PINBLOCK", "EXPIRY", "IIN", "BIN"}),
+    "secret": frozenset({"SECRET", "TOKEN", "KEY", "PASSWORD", "JWT", "CREDENTIAL"}),
+}
+"""Colours of redactions: card data, secrets, and (everything else) personal data."""
+
+
+def visible(value: Any) -> Any:
+    """For Jinja's `finalize`: strings with everything unseen made visible; anything else, and markup of ours, as it
+    is."""
+    if value is None:
+        return ""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    if value.isascii() and value.isprintable():
+        return value
+    return "".join(c if c in _KEPT or unicodedata.category(c) not in _UNSEEN else f"⟨U+{ord(c):04X}⟩" for c in value)
+
+
+def group_of(klass: str) -> str:
+    """card, secret or personal."""
+    return next((name for name, classes in GROUPS.items() if klass.upper() in classes), "personal")
+
+
+def coloured(text: str) -> Markup:
+    """Text with each placeholder of a redaction marked by its class."""
+    parts: list[Markup] = []
+    at = 0
+    for hit in _PLACEHOLDER.finditer(text):
+        parts.append(escape(visible(text[at : hit.start()])))
+        klass = hit[1]
+        parts.append(
+            Markup('<mark class="redacted {}" title="{} was removed here">{}</mark>').format(
+                group_of(klass), klass, visible(hit[0])
+            )
+        )
+        at = hit.end()
+    parts.append(escape(visible(text[at:])))
+    return Markup("").join(parts)
+
+
+def moment(value: object) -> datetime | None:
+    """A time given as Unix seconds, RFC 3339 or datetime; None where it is none."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    try:
+        if isinstance(value, int | float):
+            return datetime.fromtimestamp(value, UTC)
+        return datetime.fromisoformat(str(value)).astimezone(UTC) if value else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def clock(value: object) -> Markup:
+    """`23 Nov 17:48:02Z` as a `<time>` element; a dash where there is none."""
+    at = moment(value)
+    if at is None:
+        return Markup("–")
+    iso = at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, iso, at.strftime("%-d %b %H:%M:%SZ"))
+
+
+def span(seconds: object) -> str:
+    """`42 s`, `7 min`, `3 h`, `2 d`; "never" for None."""
+    if not isinstance(seconds, int | float):
+        return "never"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def number(value: object, digits: int = 0) -> str:
+    """With a thin space between thousands."""
+    if not isinstance(value, int | float):
+        return "–"
+    return f"{value:,.{digits}f}".replace(",", "\u202f")
+
+
+def percent(value: object) -> str:
+    return f"{value * 100:.1f}\u00a0%" if isinstance(value, int | float) else "–"
+
+
+def money(amounts: Mapping[str, float]) -> str:
+    """Currencies are never added."""
+    return ", ".join(f"{code} {number(value)}" for code, value in sorted(amounts.items())) or "–"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A value of a chart in its unit."""
+    if value is None:
+        return "no sample"
+    if unit == "ratio":
+        return f"{value * 100:.1f} %"
+    if unit == "s":
+        return f"{value * 1000:.0f} ms" if abs(value) < 1 else f"{value:.2f} s"
+    short = f"{value:,.0f}".replace(",", "\u202f") if abs(value) >= 100 else f"{value:.3g}"
+    return f"{short} {unit}".strip()
