@@ -39,6 +39,11 @@ _VALUE = re.compile(
     r"(?:\"(?P<quoted>(?:[^\"\\\n]|\\.){0,8192})\"|'(?P<single>[^'\n]{0,4096})'|(?P<bare>[^\s,;{}\[\]\"']{1,4096}))"
 )
 TITLE_TRIGGERS = (r"[A-Z][a-z']", r"[\x80-\xff]")
+# Endings of words about things and acts, which no name that is not listed has: a new kind of failure is such a word.
+_MADE_OF = re.compile(
+    r"[a-z]{2,}(?:tions?|sions?|[^l]ments?|nesses|ness|ables?|ibles?|at(?:ed|ing|or|ors)|i[sz](?:ed|ing|er|ers|ations?)|ifi(?:ed|er|ers|cations?)"
+    r"|abilit(?:y|ies)|ibilit(?:y|ies)|olog(?:y|ies)|wares?|writing|routines?|ively|ously|ically)"
+)
 _CODE_ENDS = ("Error", "Exception", "Timeout", "Failure", "Handler", "Service", "Client", "Controller")
 
 
@@ -62,7 +67,7 @@ class Vocabulary:
         for end in ("'s", "’s", "s", "ed", "ing", "ly", "es", "d", "er"):
             if low.endswith(end) and low[: -len(end)] in self.common and not self.is_name(word):
                 return False
-        return True
+        return _MADE_OF.fullmatch(low) is None or self.is_name(word)
 
 
 def read_words(text: str) -> frozenset[str]:
@@ -117,7 +122,9 @@ class Gate:
         flags = [self._flag(m[0], strict) for m in group]
         for i in range(len(group) - 1):
             given, family = group[i][0].lower(), group[i + 1][0].lower()
-            if given in self._words.given and (family in self._words.family or flags[i + 1]):
+            if given in self._words.given and (
+                family in self._words.family or flags[i + 1] or family not in self._words.common
+            ):
                 flags[i] = flags[i + 1] = True
         for i, match in enumerate(group):  # an unknown word beside a name is the rest of it, under any key
             beside = (i > 0 and flags[i - 1]) or (i + 1 < len(group) and flags[i + 1])

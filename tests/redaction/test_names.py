@@ -84,3 +84,25 @@ def test_the_key_of_the_value_decides_how_strict_the_gate_is(redactor: Redactor)
     assert redactor.redact('{"shade":"Zorblax"}').text == '{"shade":"Zorblax"}'
     assert "Zorblax" not in redactor.redact('{"message":"paid by Zorblax"}').text
     assert "Maria" not in redactor.redact('{"shade":"Maria"}').text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Frobnicated: unknown state",
+        "Unhandled Blorbification in worker",
+        "org.acme.pay.TokenVaultSealedException: vault sealed",
+        "LedgerImbalanceError: debit != credit",
+        "panic: HsmSlotGoneError",
+        "FrobnicateFailure at step 3",
+        "Mesh gateway throttled by Kubernetes, Hibernate session rolled back in Frankfurt",
+    ],
+)
+def test_a_new_kind_of_failure_is_no_person(text: str, redactor: Redactor) -> None:
+    assert redactor.redact(text).text == text
+
+
+@pytest.mark.parametrize("name", ["Clement Boatright", "Kurt Flemington", "Alice Constable", "Jon Bertation"])
+def test_an_ending_does_not_hide_a_listed_name(name: str, redactor: Redactor) -> None:
+    given = name.split()[0]
+    assert given not in redactor.redact(f"declined for {name} today").text
