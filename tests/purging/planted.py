@@ -19,6 +19,7 @@ PAN = "5555341244441115"
 FORMS = (PAN, "5555 3412 4444 1115", "5555%203412%204444%201115", "NTU1NTM0MTI0NDQ0MTExNQ")
 
 _STRUCTURE = {"owner", "shape", "state", "outlet", "claim", "outcome", "kind", "ref"}
+_PROSE = {"title", "error"}
 _KEPT_BY_DBOS = {"inputs", "output", "error"}
 
 
@@ -74,11 +75,9 @@ def plant_rows(engine: sa.Engine) -> int:
                         continue
                     if not name.startswith("payops_") and column.name not in _KEPT_BY_DBOS:
                         continue
-                    grown = sa.case(
-                        (column.like("{%"), sa.func.replace(column, "{", '{"planted":"' + FORMS[1] + '",')),
-                        else_=column + f" {PAN}",
-                    )
-                    fits = sa.and_(column.is_not(None), sa.not_(column.like("{}%")))
+                    inside = sa.literal('{"planted":"' + FORMS[1] + '",') + sa.func.substr(column, 2)
+                    grown = sa.case((column.like('{"%'), inside), else_=column + f" {PAN}")
+                    fits = column.like('{"%') if column.name not in _PROSE else column.is_not(None)
                     cells += c.execute(sa.update(table).where(fits).values({column.name: grown})).rowcount
     return cells
 
