@@ -82,7 +82,7 @@ def preflight(load: Callable[[], Settings], *, ports_and_state: bool = True) -> 
     if settings is None:
         return None, look
     _secrets(settings, look)
-    given = (_token, _redaction, _sources, _model, _runbooks, _places, _access)
+    given = (_token, _redaction, _sources, _model, _runbooks, _places, _access, _slack)
     around = (_ports, _state, _database, _log) if ports_and_state else ()
     for check in (*given, *around, _credentials):
         look.attempt(partial(check, settings, look), None)
@@ -238,3 +238,12 @@ def _credentials(settings: Settings, look: Preflight) -> None:
     if wanted(settings):
         found = attest(settings, redactor_of(settings), now=SystemClock().now())
         refuse_writable(found, allowed=settings.allow_writable_credentials)
+
+
+def _slack(settings: Settings, look: Preflight) -> None:
+    """Mode, secrets, channel ids and selectors, where Slack is configured."""
+    if not settings.slack.bot_token():
+        return
+    from assistant.slack.guest import checked
+
+    look.attempt(partial(checked, settings), None)

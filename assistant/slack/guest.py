@@ -9,6 +9,7 @@ from assistant.errors import SettingsError
 from assistant.guests import Guest
 from assistant.settings import Settings
 from assistant.slack.room import Room
+from assistant.slack.routes import Routes
 from assistant.slack.socket import Socket
 from assistant.workflow.loops import Task
 from assistant.workflow.outbox import Carrier
@@ -40,6 +41,7 @@ def checked(settings: Settings) -> None:
         raise SettingsError(
             "[slack] HTTP mode needs the signing secret", mend="set signing_secret_env or signing_secret_file"
         )
+    Routes.of(slack)
     slack.bot_token().read()
     (slack.app_token() if slack.mode == "socket" else slack.signing_secret()).read()
 
