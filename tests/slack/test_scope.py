@@ -1,4 +1,4 @@
-"""What may be asked where: selectors are read, held to and never widened; card data in telemetry is found at the door."""
+"""What may be asked where: selectors are read, held to, never widened; card data in telemetry is found at the door."""
 
 from __future__ import annotations
 
