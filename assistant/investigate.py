@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from assistant.analysis import analyse
+from assistant.analysis import Analysis, analyse
 from assistant.case import Case
 from assistant.collect import collect
 from assistant.compose import compose
@@ -52,7 +52,7 @@ def examine(incident: Incident, house: House, *, tell: Stage = lambda stage: Non
     tell("working out what changed")
     analysis = analyse(observations)
     tell("finding the runbook")
-    runbook = _runbook(incident, analysis.title, house)
+    runbook = _runbook(incident, analysis, house)
     context = context_of(observations, analysis, runbook, scanner=house.scanner)
     return Case(incident, observations, analysis, runbook, context, redactions=dict(redactor.counts))
 
@@ -73,9 +73,17 @@ def drafted_note(case: Case, house: House, *, revision: int = 2) -> Note:
     return note_of(case, house.draft(case.context), house, revision=revision)
 
 
-def _runbook(incident: Incident, findings: str, house: House) -> RunbookAnswer:
+def _runbook(incident: Incident, analysis: Analysis, house: House) -> RunbookAnswer:
     question = incident.question.text.text if incident.question else ""
     try:
-        return house.runbooks.find(alerts=incident.alerts, question=question, findings_text=findings)
+        return house.runbooks.find(
+            alerts=incident.alerts, question=question, findings_text=analysis.title, kind=_kind(analysis)
+        )
     except RunbookIndexError as error:
         return replace(RunbookAnswer(), none_because=error.message)
+
+
+def _kind(analysis: Analysis) -> str:
+    """What sort of failure leads, where the verdict says more than that it is not settled."""
+    first = analysis.hypotheses[0] if analysis.hypotheses else None
+    return first.kind if first and first.verdict != "inconclusive" else ""

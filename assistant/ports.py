@@ -75,8 +75,11 @@ class ChangeSource(Protocol):
 
 
 class RunbookIndex(Protocol):
-    def find(self, *, alerts: Sequence[Alert], question: str, findings_text: str, k: int = 5) -> RunbookAnswer:
-        """Exact by `runbook_url`, then alert name, then by meaning; or why none fits. Raises RunbookIndexError."""
+    def find(
+        self, *, alerts: Sequence[Alert], question: str, findings_text: str, k: int = 5, kind: str = ""
+    ) -> RunbookAnswer:
+        """Exact by `runbook_url`, then alert name, then by meaning; or why none fits. Where `kind` says what sort of
+        failure it is, a runbook for that goes first. Raises RunbookIndexError."""
         ...
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from assistant.runbook_index.document import Runbook, Section, Step
 
-FORM = "runbook-2"  # part of every key: change it with the parser, the redaction of sections, or the JSON form
+FORM = "runbook-3"  # part of every key: change it with the parser, the redaction of sections, or the JSON form
 WAIT_S = 5.0
 Vectors = NDArray[np.float32]
 
@@ -93,5 +93,5 @@ def unpack(data: bytes, *, origin: str) -> Runbook:
         Section(tuple(s["trail"]), s["text"], s["line"], tuple(Step(**step) for step in s["steps"]))
         for s in fields.pop("sections")
     )
-    fields |= {name: tuple(fields[name]) for name in ("alertnames", "services", "related")}
+    fields |= {name: tuple(fields[name]) for name in ("alertnames", "services", "kinds", "related")}
     return Runbook(**fields, sections=sections, origin=origin)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
-LISTS = ("alertnames", "services", "related")
+LISTS = ("alertnames", "services", "kinds", "related")
 STEP_HEADINGS = ("diagnosis", "mitigation")
 
 
@@ -57,7 +57,8 @@ class Section:
 @dataclass(frozen=True, slots=True)
 class Runbook:
     """A parsed runbook. `path` is relative to its folder, with `/`; `hash` is the SHA-256 of the file's bytes;
-    `generic` says that it was shipped with the product and yields to a team's own."""
+    `generic` says that it was shipped with the product and yields to a team's own; `kinds` are the sorts of failure it
+    is for, in the analyst's words."""
 
     path: str
     hash: str
@@ -65,6 +66,7 @@ class Runbook:
     sections: tuple[Section, ...]
     alertnames: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     related: tuple[str, ...] = ()
     owner: str = ""
     reviewed: str = ""
@@ -91,6 +93,7 @@ def parse_runbook(text: str, *, path: str, digest: str, origin: str = "") -> Run
         sections=sections,
         alertnames=lists["alertnames"] or ((_stem(path),) if _looks_like_alert(_stem(path)) else ()),
         services=lists["services"],
+        kinds=lists["kinds"],
         related=lists["related"],
         owner=str(meta.get("owner") or ""),
         reviewed=str(meta.get("reviewed") or ""),

@@ -9,6 +9,7 @@ from assistant.core.alert import Alert
 from assistant.core.runbook import Passage, RunbookAnswer
 from assistant.errors import RunbookIndexError
 from assistant.runbook_index.document import Runbook, Section, words
+from assistant.runbook_index.kinds import for_kind
 from assistant.runbook_index.library import Library, Redacts, lead, whole
 from assistant.runbook_index.ranking import FITS
 from assistant.runbook_index.steps import quoted_steps
@@ -53,7 +54,9 @@ class Index:
         """What is not as configured, in words with the mend; empty when all is well."""
         return (*self._warnings, *filter(None, (self._view.trouble,)))
 
-    def find(self, *, alerts: Sequence[Alert], question: str, findings_text: str, k: int = 5) -> RunbookAnswer:
+    def find(
+        self, *, alerts: Sequence[Alert], question: str, findings_text: str, k: int = 5, kind: str = ""
+    ) -> RunbookAnswer:
         """See the port. One passage a runbook, best first; `next_steps` are quoted from the first."""
         view = self._view
         if not view.library.runbooks:
@@ -63,6 +66,7 @@ class Index:
         ranked = view.ranked(parts) if len(hits) < k else []
         taken = {hit.number for hit in hits}
         hits += [hit for hit in ranked if hit.number not in taken and hit.score >= FITS]
+        hits = for_kind(view.library.runbooks, hits, view.ranked(parts) if kind else [], kind, said=findings_text)
         if not hits:
             return RunbookAnswer(none_because=self._why_none(view, ranked[0] if ranked else None))
         steps = quoted_steps(view.library.runbooks[hits[0].number])

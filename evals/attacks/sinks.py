@@ -51,10 +51,9 @@ def _terminal(note: Note) -> str:
     return out.getvalue()
 
 
-def _prose_json(note: Note) -> str:
-    full = note_to_json(note)
-    kept = ("title", "summary", "cause", "next_steps", "not_known", "without_model", "runbook_none")
-    return json.dumps({k: full[k] for k in kept}, ensure_ascii=False)
+def _prose_text(note: Note) -> str:
+    """As plain text, one statement a line: in JSON a backslash is doubled, and two look like a host."""
+    return "\n".join((*prose(note), note.runbook_none))
 
 
 def _note_json(note: Note) -> str:
@@ -62,7 +61,7 @@ def _note_json(note: Note) -> str:
 
 
 SINKS: dict[str, Sink] = {
-    "prose": Sink(_prose_json, True),
+    "prose": Sink(_prose_text, True),
     "terminal": Sink(_terminal, True),
     "note json": Sink(_note_json, False),
 }

@@ -16,7 +16,9 @@ class KnownRunbooks:
         self.answers = dict(answers or {})
         self.asked: list[tuple[str, str]] = []
 
-    def find(self, *, alerts: Sequence[Alert], question: str, findings_text: str, k: int = 5) -> RunbookAnswer:
+    def find(
+        self, *, alerts: Sequence[Alert], question: str, findings_text: str, k: int = 5, kind: str = ""
+    ) -> RunbookAnswer:
         self.asked.append((question, findings_text))
         found = next((self.answers[a.name] for a in alerts if a.name in self.answers), None)
         return found or RunbookAnswer(none_because="no runbook fits")
