@@ -57,11 +57,33 @@ def reader(config: Path | None, state: Path | None, *, check: bool = True) -> It
 
 
 def search_of(events: list[str] | None, **given: Any) -> Search:
+    """UsageError for an event, an outcome or a time that the log cannot know: it would find nothing, and look empty."""
     from assistant.errors import UsageError
-    from assistant.promptlog.record import Event
+    from assistant.promptlog.record import Event, Outcome
     from assistant.promptlog.search import Search
 
     unknown = sorted(set(events or ()) - {e.value for e in Event})
     if unknown:
         raise UsageError(f"no such event: {', '.join(unknown)}", mend=f"there are: {', '.join(e.value for e in Event)}")
+    if given.get("outcome") not in {None, *Outcome}:
+        raise UsageError("no such outcome", mend=f"there are: {', '.join(o.value for o in Outcome)}")
+    for name in ("since", "until"):
+        if given.get(name) is not None:
+            given[name] = _time(given[name], name)
     return Search(events=tuple(events or ()), **given)
+
+
+def _time(text: str, name: str) -> str:
+    """A time as people write it (a day alone, with or without a zone; UTC without one), as the log writes it."""
+    from datetime import UTC, datetime
+
+    from assistant.errors import UsageError
+    from assistant.promptlog.record import format_time
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--{name} is not a time", mend="give ISO 8601, such as 2026-11-23 or 2026-11-23T18:00:00Z"
+        ) from None
+    return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -180,3 +180,11 @@ def test_every_command_is_a_record_with_who(payops: Payops) -> None:
     reads = payops("search", "--event", "audit.read", "--json").json()["records"]
     assert [r["facts"]["action"] for r in reads] == ["search", "show"]
     assert all(r["actor"].startswith("person-") and "alice" not in json.dumps(r) for r in reads)
+
+
+def test_a_search_for_what_cannot_be_is_refused_and_a_day_is_a_time(payops: Payops) -> None:
+    for wrong in (("--since", "yesterday-ish"), ("--until", "2026-13-01"), ("--outcome", "fine"), ("--event", "x.y")):
+        done = payops("search", *wrong)
+        assert done.code == 2 and not done.out and ";" in done.err
+    assert payops("search", "--since", "2020-01-01").out
+    assert not payops("search", "--until", "2020-01-01T00:00:00+02:00").out
