@@ -27,6 +27,7 @@ from assistant.scope import Scope, scoped
 from assistant.slack.blocks import Links, Message, answer_message, short_message
 from assistant.slack.client import Refused, Sender, SlackTrouble, Unsure
 from assistant.slack.routes import inside
+from assistant.telemetry.logs import where
 from assistant.workflow.asked import Asked, Questions
 from assistant.workflow.claims import Claims
 from assistant.workflow.incidents import Snapshot
@@ -90,7 +91,9 @@ class Answering:
             return None
         with self._guard:
             self._mine.add(key)
-        return self._lines.submit(self._attended, asked, key)
+        begun = self._lines.submit(self._attended, asked, key)
+        begun.add_done_callback(lambda done: self._faulted(asked, done))
+        return begun
 
     def privately(
         self, asked: Asked, tell: Callable[[Message], None], *, about: About | None = None, lookback_s: float = 0.0
@@ -135,6 +138,19 @@ class Answering:
                 self._mine.discard(key)
             claims = self._desk.claims()
             (claims.done if done else claims.release)(key)
+
+    def _faulted(self, asked: Asked, done: Future[None]) -> None:
+        """A fault of ours is said, in the log and to who asked, and not tried for ever."""
+        error = None if done.cancelled() else done.exception()
+        if error is None:
+            return
+        _LOG.error("fault while answering", extra={"error": where(type(error), error.__traceback__)})
+        words = "A fault of mine kept me from answering; it is in my log."
+        try:
+            self._desk.questions().give_up(asked.id)
+            self._desk.sender.post(asked.channel, short_message(words, secrets.token_hex(4)), thread=asked.thread)
+        except (PayopsError, LeakBlocked) as trouble:
+            _LOG.warning("the fault was not told", extra={"reason": type(trouble).__name__})
 
     def _answer(self, work: _Work) -> bool:
         desk, asked = self._desk, work.asked

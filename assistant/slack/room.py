@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from assistant.core.incident import IncidentId
@@ -22,6 +22,7 @@ from assistant.slack.carrier import CaseCarrier, SlackCarrier
 from assistant.slack.client import Sender
 from assistant.slack.elements import button
 from assistant.slack.routes import Caller, Routes, identity
+from assistant.telemetry.logs import where
 from assistant.workflow.asked import Questions
 from assistant.workflow.cases import Case, Cases
 from assistant.workflow.incidents import Snapshot
@@ -118,11 +119,11 @@ class Room:
 
     def privately(self, caller: Caller, message: Message, *, thread: str = "") -> None:
         """To one person alone, on a thread of ours; a direct message is private already."""
-        self._hands.submit(self._whispered, caller, message, thread)
+        self._hands.submit(self._whispered, caller, message, thread).add_done_callback(_faulted)
 
     def later(self, work: Callable[..., None], *arguments: Any) -> None:
         """Work that Slack does not wait for; a fault of it is said in the log."""
-        self._hands.submit(self._done, work, arguments)
+        self._hands.submit(self._done, work, arguments).add_done_callback(_faulted)
 
     def _done(self, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         try:
@@ -243,3 +244,10 @@ class Room:
             answered=answered,
             allowed=lambda: not self.live.service.switch.off,
         )
+
+
+def _faulted(done: Future[None]) -> None:
+    """A fault of ours in a thread is said; a future alone would swallow it."""
+    error = None if done.cancelled() else done.exception()
+    if error is not None:
+        _LOG.error("fault in Slack's room", extra={"error": where(type(error), error.__traceback__)})

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -289,3 +290,13 @@ def test_quiet_mode_records_the_question_and_says_so_in_private(staged: Callable
     eventually(lambda: any("quiet mode" in w for w in stage.whispers()))
     assert not stage.answers.asked and not stage.double.of("chat.postMessage")
     assert len(stage.records("question.received")) == 1
+
+
+def test_a_fault_of_ours_is_told_once_and_not_tried_for_ever(stage: Stage) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    stage.house = replace(stage.house, answer=broken)  # type: ignore[arg-type]
+    _, ts = stage.mention("what changed?")
+    eventually(lambda: any("A fault of mine" in r for r in replies(stage, ts)))
+    assert stage.room.answering.resume() == 0 and len(replies(stage, ts)) == 1
