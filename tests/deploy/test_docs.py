@@ -15,8 +15,6 @@ from assistant.settings import Settings
 from tests.house.test_imports import ROOT
 
 DEPLOY = ROOT / "deploy"
-COMING = {"slack-manifest.yaml"} - {p.name for p in DEPLOY.iterdir()}
-"""Files of deploy/ that another change brings."""
 PAGES = sorted(DEPLOY.rglob("*.md"))
 OPTION = re.compile(r"--[a-z][a-z-]+")
 
@@ -87,7 +85,7 @@ def test_every_file_it_names_is_there(page: Path) -> None:
     linked = [page.parent / p for p in re.findall(r"\]\((?!http)([^)#]+)\)", text)]
     named = re.findall(r"(?<![\w/.])((?:tests|deploy|assistant|evals)/[\w./-]*\w)", text)
     named += [w for run in re.findall(r"pytest ([^`\n]+)", text) for w in run.split() if w.startswith("tests/")]
-    absent = [p for p in linked if not p.exists() and p.name not in COMING] + [
+    absent = [p for p in linked if not p.exists()] + [
         n for n in named if not (ROOT / n).exists() and not made(n)
     ]
     assert not absent
