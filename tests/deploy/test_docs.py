@@ -85,9 +85,7 @@ def test_every_file_it_names_is_there(page: Path) -> None:
     linked = [page.parent / p for p in re.findall(r"\]\((?!http)([^)#]+)\)", text)]
     named = re.findall(r"(?<![\w/.])((?:tests|deploy|assistant|evals)/[\w./-]*\w)", text)
     named += [w for run in re.findall(r"pytest ([^`\n]+)", text) for w in run.split() if w.startswith("tests/")]
-    absent = [p for p in linked if not p.exists()] + [
-        n for n in named if not (ROOT / n).exists() and not made(n)
-    ]
+    absent = [p for p in linked if not p.exists()] + [n for n in named if not (ROOT / n).exists() and not made(n)]
     assert not absent
 
 
