@@ -78,7 +78,8 @@ def from_changes(m: Material, of: Of, confined: Sequence[Explained]) -> None:
         c.add(weight, _change_text(change, link), [link.evidence], kind=change_kind(change), vote=vote, by=by)
         timely = relevant >= 0.5 or link.seconds_before_onset <= SOON
         if told and timely and not c.change:
-            c.change, c.fits, c.fault = change.id, relevant, "ours"
+            soon = link.seconds_before_onset <= SOON
+            c.change, c.fits, c.fault = change.id, relevant if soon else min(relevant, 0.4), "ours"
         if confined and told and relevant >= 0.5:
             _takes_over(c, change, link, confined[0], relevant, m, of)
         for reason in link.against:

@@ -47,6 +47,16 @@ def failing_now(hurting: Sequence[Signal]) -> bool:
     return any(s.now_bad for s in (first + falling or hurting))
 
 
+def _led(hurting: Sequence[Signal]) -> list[Signal]:
+    """Without the rates of smaller scopes where the one that fell most is back: they hold a part of the same payments,
+    and fewer of them tell the end later."""
+    rates = [s for s in hurting if s.role == "approval rate" and s.labels]
+    main = max(rates, key=force, default=None)
+    if main is None or main.now_bad:
+        return list(hurting)
+    return [s for s in hurting if s.role != "approval rate" or s is main]
+
+
 def health_of(
     seen: Observations, signals: Sequence[Signal], patterns: Sequence[Pattern], explained: Sequence[Explained]
 ) -> Health:
@@ -56,7 +66,7 @@ def health_of(
     ]
     surge = surge_of(seen, signals)
     hurting = [s for s in moved if not watched(seen, s, signals) and not follows(s, surge)]
-    if failing_now(hurting):
+    if failing_now(_led(hurting)):
         return "failing"
     severe = [p for p in patterns if p.severity == 2 and p.score >= STRONG]
     if hurting or (explained and not moved):

@@ -10,6 +10,7 @@ from assistant.analysis.onset import Moves, moves
 from assistant.analysis.rules import alarms_above, alerted
 from assistant.analysis.signals import PAYMENT_ROLES, Rows, Signal, entity_of, grid_of, role_of, rows_of
 from assistant.analysis.stats import Bools, Usual, samples_any, smooth, usual
+from assistant.analysis.turnover import continued
 from assistant.core.evidence import Floats
 from assistant.core.observations import Observations
 from assistant.core.time import Instant, Window
@@ -49,7 +50,7 @@ def signals_of(seen: Observations) -> list[Signal]:
         label = service.label if service else ""
         limit = alarms_above(seen, evidence)
         asked = bool(alerted(seen, evidence))
-        for rows in rows_of(evidence, role, covered.get((evidence.window, evidence.step))):
+        for rows in rows_of(continued(evidence), role, covered.get((evidence.window, evidence.step))):
             if limit is not None and rows.role in {"requests", "flow"}:
                 # An alert counts these because they are bad, and says how many are too many.
                 small = min(rows.absolute, limit / 6.0) if limit > 0 else rows.absolute
@@ -115,10 +116,10 @@ def _signal(j: _Judged, i: int, entity: str) -> Signal:
 
 
 def _healing(v: Floats, median: float, seen: float) -> bool:
-    """Whether the last four samples come straight back, and half of the way is done: a rate looks back for a minute and
+    """Whether the last three samples come straight back, and half of the way is done: a rate looks back for a minute and
     tells the end of a fault late."""
-    tail = np.abs(v[np.isfinite(v)][-4:] - median)
-    return bool(len(tail) == 4 and np.all(np.diff(tail) <= 0) and tail[-1] < 0.55 * abs(seen - median))
+    tail = np.abs(v[np.isfinite(v)][-3:] - median)
+    return bool(len(tail) == 3 and np.all(np.diff(tail) < 0) and tail[-1] < 0.55 * abs(seen - median))
 
 
 def _goes_on(j: _Judged, i: int, median: float, seen: float) -> bool:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from assistant.analysis.onset import consensus
 from assistant.analysis.signals import Signal
 from assistant.core.evidence import Topology
 from assistant.core.time import Instant
@@ -62,7 +65,7 @@ def rank(signals: Sequence[Signal], topology: Topology, *, least: float = 0.15) 
         if s.moved and s.entity:
             by_service.setdefault(s.entity, []).append(s)
     strong = {name: strength(rows) for name, rows in by_service.items()}
-    began = {name: min(s.onset for s in rows if s.onset is not None) for name, rows in by_service.items()}
+    began = {name: _began(rows) for name, rows in by_service.items()}
     moved = {name for name, f in strong.items() if f >= least}
     out = []
     for name in moved:
@@ -75,6 +78,14 @@ def rank(signals: Sequence[Signal], topology: Topology, *, least: float = 0.15) 
         rows = tuple(sorted(by_service[name], key=lambda s: -force(s)))
         out.append(Ranked(name, strong[name], rows, Instant(began[name]), tuple(below), tuple(above)))
     return sorted(out, key=lambda r: (-_merit(r), r.service))
+
+
+def _began(rows: Sequence[Signal]) -> Instant:
+    """When most of what moved of a service moved: the first single series is often chance."""
+    timed = [s for s in rows if s.onset is not None]
+    at = np.array([float(s.onset) for s in timed if s.onset is not None])
+    found = consensus(at, np.array([max(force(s), 0.05) for s in timed]))
+    return found.at if found is not None else Instant(float(at.min()))
 
 
 def _merit(r: Ranked) -> float:

@@ -120,9 +120,9 @@ def still(declined: Floats, attempts: Floats, usual: float, during: float, step:
 
 
 def _heals(declined: Floats, attempts: Floats, usual: float, during: float) -> bool:
-    """Whether the last four instants come straight back and half of the way is done: rates over a minute tell the end
+    """Whether the last three instants come straight back and half of the way is done: rates over a minute tell the end
     of a fault late."""
-    if len(attempts) < 4 or attempts[-4:].min() <= 0:
+    if len(attempts) < 3 or attempts[-3:].min() <= 0:
         return False
-    excess = declined[-4:] / attempts[-4:] - usual
-    return bool(np.all(np.diff(excess) <= 0) and excess[-1] < 0.55 * (during - usual))
+    excess = declined[-3:] / attempts[-3:] - usual
+    return bool(np.all(np.diff(excess) < 0) and excess[-1] < 0.55 * (during - usual))

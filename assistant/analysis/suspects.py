@@ -143,7 +143,7 @@ def _from_services(m: Material, of: Of, confined: Sequence[Explained]) -> None:
             c.score += 0.2
         if narrow > 0.5:
             c.add(
-                -0.8,
+                -0.8 - 0.25 * max(c.score, 0.0),
                 f"the loss is confined to {scope(confined[0].labels)}, which it does not serve alone",
                 [confined[0].evidence],
             )

@@ -8,7 +8,9 @@ import pytest
 from assistant.analysis.climbs import bend, stopped
 from assistant.analysis.rates import still, stretch
 from assistant.analysis.rules import plain
+from assistant.analysis.turnover import continued
 from assistant.core.alert import Rule
+from tests.analysis.shop import gauge
 
 T = np.arange(0.0, 3600.0, 15.0)
 
@@ -23,7 +25,9 @@ def test_the_stretch_of_excess_declines_is_found_with_its_ends() -> None:
 
 def test_usual_declines_have_no_stretch_to_speak_of() -> None:
     rng = np.random.default_rng(3)
-    worst = max(stretch(rng.binomial(20, 0.1, 120) * 1.0, np.full(120, 20.0), 0.1)[0] for _ in range(200))
+    worst = max(
+        stretch(np.array(rng.binomial(20, 0.1, 120), dtype=np.float64), np.full(120, 20.0), 0.1)[0] for _ in range(200)
+    )
     assert worst < 12.0
 
 
@@ -68,3 +72,16 @@ def test_an_age_that_was_never_young_tells_no_stop() -> None:
 )
 def test_plain_rules_are_told_by_their_expression(expr: str, is_plain: bool) -> None:
     assert plain(Rule("R", expr, 60.0)) is is_plain
+
+
+def test_a_series_that_goes_on_under_new_target_labels_is_one() -> None:
+    old = ({"service": "core", "instance": "a:1"}, T[:100], np.full(100, 16.0))
+    new = ({"service": "core", "instance": "b:1", "job": "payments"}, T[100:], np.full(140, 16.0))
+    joined = continued(gauge("M9", "x", [old, new]))
+    assert [dict(s.labels) for s in joined.series] == [{"service": "core"}]
+    assert len(joined.series[0].t) == 240
+
+
+def test_two_instances_side_by_side_stay_two() -> None:
+    rows = [({"service": "core", "instance": f"{i}:1"}, T, np.full(240, 16.0)) for i in range(2)]
+    assert len(continued(gauge("M9", "x", rows)).series) == 2
