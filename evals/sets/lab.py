@@ -11,11 +11,13 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from assistant.core.time import parse_iso
 from assistant.errors import UsageError
 from evals.intervals import wilson
+from evals.sets.lab_causes import right_kind
 
 TARGETS = {
     "cause@1": ">= 0.80",
@@ -98,7 +100,7 @@ def summary(cases: list[Case]) -> dict[str, Any]:
     return {
         "figures": figures(cases),
         "targets": TARGETS,
-        **{f"by_{key}": grouped(cases, key) for key in ("kind", "tier", "severity", "topology")},
+        **{f"by_{key}": grouped(cases, key) for key in ("kind", "tier", "severity", "topology", "naming")},
         "failures": [c for c in cases if not c["right@1"]],
     }
 
@@ -132,6 +134,10 @@ def case_of(prediction: Mapping[str, Any], truth: Mapping[str, Any]) -> Case:
         "truth": truth["entity"],
         "said": first["entity"] if first else None,
         "said_kind": first["kind"] if first else None,
+        "kinds": [h["kind"] for h in named[:3]],
+        "confidence": first["confidence"] if first else None,
+        "hidden": truth["verdict"] == "inconclusive",
+        "naming": truth.get("naming", "unknown"),
         "verdict": verdict,
         "right@1": said_quiet if quiet else open_ended or (right_at[1] and not said_quiet),
         "right@3": said_quiet if quiet else open_ended or (right_at[3] and not said_quiet),
@@ -208,9 +214,16 @@ def figures(cases: list[Case]) -> dict[str, Any]:
     costed = sorted(abs(c["impact_error"]) for c in faulty if c["impact_error"] is not None)
     confirmed = [c for c in cases if c["verdict"] == "confirmed"]
     likely = [c for c in cases if c["verdict"] == "likely"]
+    sorts = [c for c in faulty if right_kind(c["kind"], "") is not None]
+    hidden, seeable = ([c for c in faulty if bool(c.get("hidden")) is h] for h in (True, False))
     rows = {
         "cause@1": (sum(c["right@1"] for c in faulty), len(faulty)),
         "cause@3": (sum(c["right@3"] for c in faulty), len(faulty)),
+        "kind@1": (
+            sum(right_kind(c["kind"], k[0] if (k := c.get("kinds", ())) else None) or 0 for c in sorts),
+            len(sorts),
+        ),
+        "kind@3": (sum(any(right_kind(c["kind"], k) for k in c.get("kinds", ())) for c in sorts), len(sorts)),
         "change@1": (sum(bool(c["change_right"]) for c in faulty), len(faulty)),
         "decoys": (sum(c["decoy"] for c in cases), len(cases)),
         "healthy_called_healthy": (sum(c["right@1"] for c in quiet), len(quiet)),
@@ -220,11 +233,30 @@ def figures(cases: list[Case]) -> dict[str, Any]:
         "runbook@1": (sum(c["runbook_right"] for c in faulty), len(faulty)),
         "confirmed_wrong": (sum(not c["right@1"] for c in confirmed), len(confirmed)),
         "likely_wrong": (sum(not c["right@1"] for c in likely), len(likely)),
+        "verdict_coverage": (sum(c["verdict"] in {"confirmed", "likely"} for c in seeable), len(seeable)),
+        "abstained_where_hidden": (sum(c["right@1"] for c in hidden), len(hidden)),
     }
     out: dict[str, Any] = {name: said(*row) for name, row in rows.items()}
+    out["calibration_error"] = calibration(faulty)
     out["impact_median_error"] = f"{costed[len(costed) // 2]:.2f} over {len(costed)}" if costed else "none counted"
+    out["struck_a_note"] = round(sum(c["struck"] for c in cases) / len(cases), 2) if cases else 0.0
+    out["seconds_median"] = round(float(median([c.get("seconds", 0.0) for c in cases])), 2) if cases else 0.0
+    out["tokens"] = sum(c["tokens"] for c in cases)
+    out["cost"] = round(sum(c["cost"] for c in cases), 4)
     out["leaks"] = sum(c["leaks"] for c in cases)
     return out
+
+
+def calibration(cases: list[Case]) -> str:
+    """Expected calibration error of the first hypothesis's confidence, in five equal bins (Naeini et al., AAAI 2015)."""
+    rows = [(float(c["confidence"]), bool(c["right@1"])) for c in cases if c.get("confidence") is not None]
+    if not rows:
+        return "none counted"
+    gap = 0.0
+    for k in range(5):
+        inside = [(p, hit) for p, hit in rows if k / 5 <= p < (k + 1) / 5 or (k == 4 and p == 1.0)]
+        gap += abs(sum(p for p, _ in inside) - sum(hit for _, hit in inside))
+    return f"{gap / len(rows):.3f} over {len(rows)}"
 
 
 def said(hits: int, of: int) -> str:
