@@ -116,8 +116,8 @@ def _signal(j: _Judged, i: int, entity: str) -> Signal:
 
 
 def _healing(v: Floats, median: float, seen: float) -> bool:
-    """Whether the last three samples come straight back, and half of the way is done: a rate looks back for a minute and
-    tells the end of a fault late."""
+    """Whether the last three samples come straight back, and half of the way is done: a rate looks back for a minute,
+    and tells the end of a fault late."""
     tail = np.abs(v[np.isfinite(v)][-3:] - median)
     return bool(len(tail) == 3 and np.all(np.diff(tail) < 0) and tail[-1] < 0.55 * abs(seen - median))
 

@@ -219,11 +219,8 @@ def figures(cases: list[Case]) -> dict[str, Any]:
     rows = {
         "cause@1": (sum(c["right@1"] for c in faulty), len(faulty)),
         "cause@3": (sum(c["right@3"] for c in faulty), len(faulty)),
-        "kind@1": (
-            sum(right_kind(c["kind"], k[0] if (k := c.get("kinds", ())) else None) or 0 for c in sorts),
-            len(sorts),
-        ),
-        "kind@3": (sum(any(right_kind(c["kind"], k) for k in c.get("kinds", ())) for c in sorts), len(sorts)),
+        "kind@1": (sum(_kind_right(c, 1) for c in sorts), len(sorts)),
+        "kind@3": (sum(_kind_right(c, 3) for c in sorts), len(sorts)),
         "change@1": (sum(bool(c["change_right"]) for c in faulty), len(faulty)),
         "decoys": (sum(c["decoy"] for c in cases), len(cases)),
         "healthy_called_healthy": (sum(c["right@1"] for c in quiet), len(quiet)),
@@ -247,8 +244,13 @@ def figures(cases: list[Case]) -> dict[str, Any]:
     return out
 
 
+def _kind_right(case: Case, k: int) -> bool:
+    return any(right_kind(case["kind"], said) for said in case.get("kinds", ())[:k])
+
+
 def calibration(cases: list[Case]) -> str:
-    """Expected calibration error of the first hypothesis's confidence, in five equal bins (Naeini et al., AAAI 2015)."""
+    """Expected calibration error of the first hypothesis's confidence, in five equal bins (Naeini et al., AAAI
+    2015)."""
     rows = [(float(c["confidence"]), bool(c["right@1"])) for c in cases if c.get("confidence") is not None]
     if not rows:
         return "none counted"

@@ -22,7 +22,8 @@ def case(name: str, *, right: bool = True, quiet: bool = False, **more: Any) -> 
         "case": name, "name": name, "kind": name.split("/")[0], "tier": "metrics", "topology": "t", "severity": "high",
         "quiet": quiet, "truth": "x", "said": "x" if right else "y", "said_kind": "k", "verdict": "likely",
         "right@1": right, "right@3": right, "decoy": False, "change_right": right, "onset_error": 5.0,
-        "naming": "plain", "kinds": ["k"], "confidence": 0.8, "hidden": False, "impact_error": None, "runbook_right": True, "must_say_missed": [], "must_not_say_said": [], "struck": 0,
+        "naming": "plain", "kinds": ["k"], "confidence": 0.8, "hidden": False, "impact_error": None,
+        "runbook_right": True, "must_say_missed": [], "must_not_say_said": [], "struck": 0,
         "tokens": 0, "cost": 0.0, "leaks": 0,
     }  # fmt: skip
     return {**base, **more}
