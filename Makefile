@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV_VERSION := 0.13.9
 
-.PHONY: demo console test test-all lint types check bench embedder doubles wheel sbom licences audit release stack lock clean
+.PHONY: gate demo console test test-all lint types check bench embedder doubles wheel sbom licences audit release stack lock clean
 
 demo: $(VENV)/.run
 	@$(BIN)/payops demo
@@ -26,6 +26,10 @@ types: $(VENV)/.dev
 	@$(BIN)/mypy
 
 check: lint types test
+
+# The whole gate: the accepted report's own cases again, held against its floors and against it. Takes an hour of CPU.
+gate: $(VENV)/.dev $(VENV)/.embedder
+	@$(BIN)/payops eval gate --jobs 2 --out .state/gate.jsonl
 
 bench: $(VENV)/.dev $(VENV)/.embedder
 	@$(BIN)/python -m evals.bench

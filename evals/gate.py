@@ -18,7 +18,7 @@ from evals.sets.lab import figures
 
 GATE = Path(__file__).resolve().parent / "gate.toml"
 _TABLES = {"at_least", "at_most", "may_fall", "small"}
-_PAIRED = {"cause@1": "right@1", "cause@3": "right@3", "change@1": "change_right"}
+PAIRED = {"cause@1": "right@1", "cause@3": "right@3", "change@1": "change_right"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +102,21 @@ def _against(cases: Sequence[Mapping[str, Any]], accepted: Mapping[str, Any], ga
     """Falls against the accepted report, over the cases that both have; UsageError where there are none in common."""
     before = {c["name"]: c for c in accepted["cases"]}
     both = [c for c in cases if c["name"] in before]
+    absent = sorted(set(before) - {c["name"] for c in cases})
     if not both:
         raise UsageError("the accepted report has no case in common with this run", mend="run its kinds and seeds")
     then = figures([dict(before[c["name"]]) for c in both])
     now = figures([dict(c) for c in both])
     out = []
+    if absent:
+        shown = ", ".join(absent[:3])
+        out.append(
+            Fallen("cases", f"{len(absent)} of {len(before)} accepted cases were not run ({shown}, …): run them")
+        )
     for name, may_fall in gate.may_fall.items():
         old, new = value(then[name]), value(now[name])
         if old is not None and new is not None and new < old - may_fall:
-            lost = ", ".join(paired(both, before, name).lost[:5]) if name in _PAIRED else ""
+            lost = ", ".join(paired(both, before, name).lost[:5]) if name in PAIRED else ""
             out.append(Fallen(name, f"{now[name]}, accepted {then[name]}" + (f"; lost {lost}" if lost else "")))
     return out
 
@@ -119,7 +125,7 @@ def paired(
     cases: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]], figure: str = "cause@1"
 ) -> Paired:
     """Wins and losses case by case, against the cases of another run by name."""
-    key = _PAIRED[figure]
+    key = PAIRED[figure]
     won = tuple(c["name"] for c in cases if c["name"] in before and c[key] and not before[c["name"]][key])
     lost = tuple(c["name"] for c in cases if c["name"] in before and not c[key] and before[c["name"]][key])
     return Paired(won, lost)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from assistant.errors import UsageError
-from evals.gate import paired, value
+from evals.gate import PAIRED, paired, value
+from evals.plots import calibration, interval, onsets, verdicts
 from evals.samples import FORMAT, Head
 from evals.sets.lab import summary
 
@@ -23,8 +24,11 @@ def report_of(cases: Sequence[Mapping[str, Any]], head: Head, accepted: Mapping[
     ordered = sorted((dict(c) for c in cases), key=lambda c: c["name"])
     out: dict[str, Any] = {"set": "lab", "head": asdict(head), "floors": {}, **summary(ordered), "cases": ordered}
     if accepted:
-        pairs = paired(ordered, {c["name"]: c for c in accepted["cases"]})
-        out["paired"] = {"won": pairs.won, "lost": pairs.lost, "chance": round(pairs.chance, 4)}
+        before = {c["name"]: c for c in accepted["cases"]}
+        pairs = {name: paired(ordered, before, name) for name in PAIRED}
+        said = {k: {"won": p.won, "lost": p.lost, "chance": round(p.chance, 4)} for k, p in pairs.items()}
+        out["paired"] = said.pop("cause@1")
+        out["paired_by"] = said
     return out
 
 
@@ -50,11 +54,16 @@ def accepted_report(file: Path = ACCEPTED) -> dict[str, Any] | None:
     return read_report(file) if file.is_file() else None
 
 
+def seeds_in(report: Mapping[str, Any] | None) -> str:
+    """The seeds that a report was measured on, as `--seeds` takes them; "" without a report."""
+    return ",".join(map(str, sorted({int(c["seed"]) for c in report["cases"] if "seed" in c}))) if report else ""
+
+
 def html(report: Mapping[str, Any]) -> str:
     """One page, no script, no outside asset: figures with their intervals, then each grouping, then every miss."""
     head = report["head"]
     rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{_bar(figure)}</td><td>{escape(str(figure))}</td>"
+        f"<tr><th>{escape(name)}</th><td>{interval(figure)}</td><td>{escape(str(figure))}</td>"
         f"<td>{escape(str(report['targets'].get(name, '')))}</td></tr>"
         for name, figure in report["figures"].items()
     )
@@ -72,28 +81,37 @@ def html(report: Mapping[str, Any]) -> str:
         "border-bottom:1px solid #8884}th{font-weight:500}</style>"
         f"<h1>Payments lab: {len(report['cases'])} worlds</h1><p>release {escape(str(head['release']))}, "
         f"solver {escape(str(head['solver']))}</p><h2>Figures</h2><table>"
-        f"<tr><th>figure<th>interval<th>value<th>target</tr>{rows}</table>{groups}<h2>Missed</h2><table>"
+        f"<tr><th>figure<th>interval<th>value<th>target</tr>{rows}</table>{_plots(report['cases'])}{_pairs(report)}"
+        f"{groups}<h2>Missed</h2><table>"
         f"<tr><th>case<th>tier<th>truth<th>said<th>verdict</tr>{misses}</table></html>"
     )
 
 
-def _group(name: str, rows: Mapping[str, str]) -> str:
-    body = "".join(f"<tr><th>{escape(k)}</th><td>{_bar(v)}</td><td>{escape(v)}</td></tr>" for k, v in rows.items())
-    return f"<h2>cause@1 by {escape(name)}</h2><table>{body}</table>"
-
-
-def _bar(figure: object) -> str:
-    """A proportion as a dot on its interval, 0 to 1; nothing where there is no proportion."""
-    found = re.fullmatch(r"([\d.]+) \(\d+/\d+, ([\d.]+)-([\d.]+)\)", str(figure))
-    if not found:
-        return ""
-    at, low, high = (round(200 * float(x), 1) for x in found.groups())
+def _plots(cases: Sequence[Mapping[str, Any]]) -> str:
     return (
-        f'<svg width=204 height=16 role=img aria-label="{escape(str(figure))}">'
-        '<line x1=2 y1=8 x2=202 y2=8 stroke="#8886"/>'
-        f"<line x1={low + 2} y1=8 x2={high + 2} y2=8 stroke=currentColor stroke-width=3 />"
-        f"<circle cx={at + 2} cy=8 r=4 fill=currentColor /></svg>"
+        f"<h2>Verdicts</h2>{verdicts(cases)}<h2>Confidence against how often it was right</h2>{calibration(cases)}"
+        f"<h2>Onset errors</h2>{onsets(cases)}"
     )
+
+
+def _pairs(report: Mapping[str, Any]) -> str:
+    if "paired" not in report:
+        return ""
+    pairs = {"cause@1": report["paired"], **report.get("paired_by", {})}
+    rows = "".join(
+        f"<tr><th>{escape(k)}</th><td>{len(p['won'])}</td><td>{len(p['lost'])}</td><td>{p['chance']}</td>"
+        f"<td>{escape(', '.join(p['lost'][:8]))}</td></tr>"
+        for k, p in pairs.items()
+    )
+    return (
+        "<h2>Against the accepted report</h2><table><tr><th>figure<th>won<th>lost<th>by chance<th>lost cases</tr>"
+        f"{rows}</table>"
+    )
+
+
+def _group(name: str, rows: Mapping[str, str]) -> str:
+    body = "".join(f"<tr><th>{escape(k)}</th><td>{interval(v)}</td><td>{escape(v)}</td></tr>" for k, v in rows.items())
+    return f"<h2>cause@1 by {escape(name)}</h2><table>{body}</table>"
 
 
 def readme_table(report: Mapping[str, Any]) -> str:

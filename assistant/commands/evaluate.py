@@ -106,7 +106,7 @@ def gate(
 ) -> None:
     """Compare with the floors and the last accepted report; exit 1 naming what fell."""
     from evals.gate import GATE, judge, read_gate
-    from evals.reports import accepted_report, read_report
+    from evals.reports import accepted_report, read_report, seeds_in
 
     with one_line():
         limits = read_gate(rules or GATE)
@@ -115,7 +115,7 @@ def gate(
         elif small:
             result = _lab(",".join(limits.small["kinds"]), str(limits.small["seeds"]), [], "line", jobs, out, None)
         else:
-            result = _lab(kinds, seeds or "1-20", [], "line", jobs, out, None)
+            result = _lab(kinds, seeds or seeds_in(accepted_report()) or "1-20", [], "line", jobs, out, None)
         fallen = judge(result["cases"], limits, None if small else accepted_report())
         if as_json:
             print_json({"held": not fallen, "fallen": [{"figure": f.figure, "why": f.why} for f in fallen]})

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from assistant.analysis.payments import KINDS
 from assistant.errors import UsageError
 from evals.gate import GATE, Gate, judge, paired, read_gate, value
 from evals.intervals import wilson
-from evals.reports import html, read_report, readme_table, report_of, write_table
+from evals.lab.spec import shipped
+from evals.reports import html, read_report, readme_table, report_of, seeds_in, write_table
 from evals.samples import FORMAT, Head, Sample, read, run, samples, seeds_of
+from evals.sets.lab_causes import CAUSES
 
 HEAD = Head(FORMAT, "abc", "line")
 
@@ -56,6 +59,40 @@ def test_a_fall_against_the_accepted_report_names_the_lost_case() -> None:
     fallen = judge(now, FLOORS, accepted)
     assert [f.figure for f in fallen] == ["cause@1"]
     assert "lost a/3" in fallen[0].why
+
+
+def test_accepted_cases_that_were_not_run_are_named() -> None:
+    accepted = report_of([case("a/1"), case("a/2")], HEAD, None)
+    fallen = judge([case("a/1")], FLOORS, accepted)
+    assert [f.figure for f in fallen] == ["cases"]
+    assert "1 of 2" in fallen[0].why and "a/2" in fallen[0].why
+
+
+def test_a_report_holds_every_paired_figure_kinds_and_calibration() -> None:
+    accepted = report_of([case("issuer-outage/1", right=False), case("healthy/1", quiet=True)], HEAD, None)
+    now = [case("issuer-outage/1", kinds=["issuer_outage"], confidence=0.9), case("healthy/1", quiet=True)]
+    report = report_of(now, HEAD, accepted)
+    assert report["paired"]["won"] == ("issuer-outage/1",)
+    assert report["paired_by"]["change@1"]["won"] == ("issuer-outage/1",)
+    figures = report["figures"]
+    assert value(figures["kind@1"]) == 1.0 and value(figures["kind@3"]) == 1.0
+    assert figures["calibration_error"] == "0.100 over 1"
+    assert value(figures["verdict_coverage"]) == 1.0 and value(figures["abstained_where_hidden"]) is None
+    assert {"struck_a_note", "seconds_median", "tokens", "cost"} <= set(figures)
+    assert set(report) >= {"by_kind", "by_tier", "by_severity", "by_topology", "by_naming"}
+    assert seeds_in(report_of([case("a/1", seed=9002), case("a/2", seed=9001)], HEAD, None)) == "9001,9002"
+
+
+def test_every_kind_with_a_cause_has_words_of_the_analyst() -> None:
+    assert set(CAUSES) <= set(shipped())
+    assert {c for causes in CAUSES.values() for c in causes} <= set(KINDS)
+
+
+def test_the_page_shows_plots_of_every_report() -> None:
+    page = html(report_of([case("a/1"), case("a/2", right=False, onset_error=900.0)], HEAD, None))
+    for drawn in ("calibration", "onset errors", "verdicts"):
+        assert f'aria-label="{drawn}"' in page
+    assert "1 right, 1 wrong" in page and "10 min: 1" in page
 
 
 def test_reports_without_a_common_case_are_refused() -> None:
