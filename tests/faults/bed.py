@@ -216,7 +216,7 @@ def bed(home: Path, *, database: tuple[str, int, str] | None = None, chroma: boo
         if database is not None:
             linked("postgres", database[:2])
             url = f"postgresql://payops@127.0.0.1:{links['postgres'].port}/{database[2]}?connect_timeout=3"
-        quick = {"timeout_s": 1.0, "max_bytes": 4 * 1024 * 1024}
+        quick = {"timeout_s": 3.0, "max_bytes": 4 * 1024 * 1024}
         settings = Settings(
             prometheus=Endpoint(url=linked("prometheus", metrics), **quick),  # type: ignore[arg-type]
             loki=LokiEndpoint(url=linked("loki", s.enter_context(loki()).url), **quick),  # type: ignore[arg-type]
@@ -227,10 +227,10 @@ def bed(home: Path, *, database: tuple[str, int, str] | None = None, chroma: boo
             ),
             changes=Changes(
                 url=linked("changes", s.enter_context(serving(lambda asked: as_json([]))).url),
-                timeout_s=1.0,
+                timeout_s=3.0,
                 metrics=False,
             ),
-            model=ModelSettings(url=linked("model", model), name="test-model", timeout_s=3.0),
+            model=ModelSettings(url=linked("model", model), name="test-model", timeout_s=15.0),
             runbooks=Runbooks(url=vectors, dense=chroma),
             log=Log(
                 url=url,
@@ -238,7 +238,7 @@ def bed(home: Path, *, database: tuple[str, int, str] | None = None, chroma: boo
                 checkpoint_every_s=0.5,
             ),
             web=Web(webhook_port=0, console_port=0),
-            workflow=Workflow(url=url, deadline_s=6.0, heartbeat_s=0.5, takeover_s=3.0),
+            workflow=Workflow(url=url, deadline_s=20.0, heartbeat_s=0.5, takeover_s=3.0),
             state=home,
         )
         posting = Posting(linked("desk", s.enter_context(serving(desk.take)).url))
