@@ -1,8 +1,8 @@
 """A state directory as a busy team would have it after a year: 5,000 incidents with notes, 100,000 records.
 
-Records go through the log's own writer (a valid tree, encrypted bodies, checkpoints); incidents and notes are rows
-inserted in bulk, one note in ten as large as the recorded world's, the others as the writer without evidence makes
-them. Nothing here is a measurement.
+Records go through the log's own writer (a valid tree, encrypted bodies, a screening), notes through the notebook's;
+incidents and alerts are rows inserted in bulk. One note in ten is as large as the recorded world's, the others carry no
+evidence and no charts. Nothing here is a measurement.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from assistant.core.incident import IncidentId
+from assistant.core.alert import Alert, frozen
+from assistant.core.incident import IncidentId, Severity
+from assistant.core.note import Note
+from assistant.core.time import Instant
 from assistant.errors import PromptLogError
-from assistant.identity import Head
+from assistant.identity import SEVERITIES, Head
 from assistant.notebook.canonical import dump
 from assistant.notebook.database import open_database
-from assistant.notebook.notes import notes
+from assistant.notebook.notes import NoteBook
 from assistant.promptlog.log import new_id
 from assistant.promptlog.record import Entry, Event, Outcome, Value
 from assistant.promptlog.review import screen
@@ -32,7 +35,7 @@ from assistant.workflow.service import ALL_TABLES
 NOTE_EVERY = 10
 """One note in so many is as large as a real one."""
 _LETTERS = "bcdfghjkmnpqrstvwxz"
-_SEVERITIES = ("critical", "high", "medium", "low")
+_CHUNK = 500
 
 
 def fill(settings: Settings, *, records: int, count: int, end: float) -> tuple[list[str], list[str]]:
@@ -52,85 +55,72 @@ def incident_name(i: int) -> str:
     return "inc-" + "".join(digits)
 
 
-def _note(settings: Settings) -> dict[str, Any]:
-    """The note of the recorded world, as it is stored."""
+def _note(settings: Settings) -> Note:
+    """The note of the recorded world."""
     from assistant.bootstrap import open_world
-    from assistant.core.note_json import note_to_json
     from assistant.incidents import incident_of, together
     from assistant.investigate import investigate
 
-    house, world = open_world(
-        Path(__file__).parents[1] / "worlds" / "first", replace(settings, state=settings.state / "w")
-    )
+    world_state = replace(settings, state=settings.state / "world")
+    house, world = open_world(Path(__file__).parents[1] / "worlds" / "first", world_state)
     try:
         incident = incident_of(together(world.alerts(), world.rules()), world.rules(), now=house.clock.now())
-        note = investigate(incident, house)
+        return investigate(incident, house)
     finally:
         house.promptlog.close()
-    found: dict[str, Any] = json.loads(dump(note_to_json(note)))
-    return found
 
 
-def _fill_incidents(settings: Settings, names: list[str], note: Mapping[str, Any], end: float) -> None:
-    from assistant.core.alert import Alert, frozen
-    from assistant.core.time import Instant
+def _fill_incidents(settings: Settings, names: list[str], note: Note, end: float) -> None:
+    from redaction import FinalScanner
 
     database = open_database(settings.workflow.database(), state=settings.state)
     database.prepare(*ALL_TABLES)
-    large, rng = dump(note), random.Random(7)
+    book, rng = NoteBook(database, scanner=FinalScanner()), random.Random(7)
+    small = replace(note, evidence=(), charts=(), timeline=(), hypotheses=note.hypotheses[:1])
     step = 365 * 86_400.0 / max(1, len(names))
-    for start in range(0, len(names), 500):
+    for start in range(0, len(names), _CHUNK):
         with database.write() as c:
-            for i, name in list(enumerate(names))[start : start + 500]:
-                at = end - (len(names) - i) * step
-                severity = _SEVERITIES[rng.randrange(4)]
-                head = Head(IncidentId(name), at, at, (at, at), severity, resolved_at=at + 1800.0)  # type: ignore[arg-type]
-                c.execute(
-                    incidents.insert().values(
-                        id=name,
-                        opened_at=at,
-                        resolved_at=at + 1800.0,
-                        storm=False,
-                        wants=0,
-                        head=dump(head_to_json(head)),
-                    )
+            for i, name in list(enumerate(names))[start : start + _CHUNK]:
+                at, severity = end - (len(names) - i) * step, SEVERITIES[rng.randrange(4)]
+                c.execute(incidents.insert().values(_head(name, at, severity)))
+                c.execute(alerts.insert().values(_alert(name, at, {"service": f"service-{i % 40}"})))
+                kept = replace(
+                    note if i % NOTE_EVERY == 0 else small,
+                    incident_id=IncidentId(name),
+                    written_at=at,
+                    since=Instant(at),
+                    status="resolved",
+                    severity=severity,
+                    title=f"Service service-{i % 40}: bad deploy",
                 )
-                labels = {"alertname": "ApprovalRateLow", "service": f"service-{i % 40}", "severity": severity}
-                alert = Alert(name, frozen(labels), {}, Instant(at), "resolved", Instant(at + 1800.0))
-                c.execute(
-                    alerts.insert().values(
-                        incident=name,
-                        fingerprint=name,
-                        starts_at=at,
-                        ends_at=at + 1800.0,
-                        status="resolved",
-                        received_at=at,
-                        deliveries=2,
-                        body=dump(alert_to_json(alert)),
-                    )
-                )
-                body = large.replace(str(note["incident_id"]), name) if i % NOTE_EVERY == 0 else _small(note, name, at)
-                c.execute(
-                    notes.insert().values(
-                        incident=name,
-                        revision=1,
-                        key="1.note",
-                        written_at=at,
-                        status="resolved",
-                        severity=severity,
-                        title=f"Service service-{i % 40}: approval rate fell",
-                        body=body,
-                    )
-                )
+                book.keep(c, kept, key="1.note")
     database.close()
 
 
-def _small(note: Mapping[str, Any], name: str, at: float) -> str:
-    empty = {k: type(v)() for k, v in note.items() if isinstance(v, list)}
-    return dump({**note, **empty, "incident_id": name, "written_at": at, "title": "Approval rate fell"})
+def _head(name: str, at: float, severity: Severity) -> dict[str, Any]:
+    """An incident that opened and ended, and wants no round."""
+    ended = at + 1800.0
+    head = Head(IncidentId(name), at, at, (at, at), severity, resolved_at=ended)
+    told = dump(head_to_json(head))
+    return {"id": name, "opened_at": at, "resolved_at": ended, "storm": False, "wants": 0, "head": told}
 
 
-def _fill_log(settings: Settings, names: list[str], records: int, note: Mapping[str, Any]) -> list[str]:
+def _alert(name: str, at: float, labels: Mapping[str, str]) -> dict[str, Any]:
+    ended = at + 1800.0
+    alert = Alert(name, frozen({"alertname": "ApprovalRateLow", **labels}), {}, Instant(at), "resolved", Instant(ended))
+    return {
+        "incident": name,
+        "fingerprint": name,
+        "starts_at": at,
+        "ends_at": ended,
+        "status": "resolved",
+        "received_at": at,
+        "deliveries": 2,
+        "body": dump(alert_to_json(alert)),
+    }
+
+
+def _fill_log(settings: Settings, names: list[str], records: int, note: Note) -> list[str]:
     """The records of a year, through the log's own writer; then the daily screening over all of them."""
     from assistant.bootstrap import prompt_log
     from redaction import FinalScanner
@@ -138,7 +128,7 @@ def _fill_log(settings: Settings, names: list[str], records: int, note: Mapping[
     log: Any = prompt_log(settings, FinalScanner())
     prompts: list[str] = []
     try:
-        entries = _entries(names, {"note": dump({"title": note["title"], "summary": note["summary"]}).encode()})
+        entries = _entries(names, {"note": dump({"title": note.title, "status": note.status}).encode()})
         left = records - log.size() - 2
         while left > 0:
             part = list(itertools.islice(entries, min(2000, left)))
