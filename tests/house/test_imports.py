@@ -68,6 +68,9 @@ DOORS: dict[str, tuple[str, ...]] = {
     "presidio_analyzer": ("redaction/",),
     "spacy": ("redaction/",),
     "dbos": ("assistant/workflow/",),
+    "authlib": ("assistant/web/access/",),
+    "joserfc": ("assistant/web/access/",),
+    "itsdangerous": ("assistant/web/access/",),
     "promql_parser": ("assistant/sources/", "assistant/runbook_index/"),
 }
 
