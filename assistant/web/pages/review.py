@@ -12,6 +12,7 @@ from assistant.promptlog.log import Log
 from assistant.promptlog.record import Event, Gone
 from assistant.promptlog.review import RULES, Task
 from assistant.promptlog.store import Filter
+from assistant.web.access.duties import bar
 from assistant.web.pages.record_view import line
 from assistant.web.pages.render import Ask, page, see
 
@@ -70,6 +71,9 @@ def review_step(ask: Ask) -> Response:
     which = ask.word("record")
     if action not in ("accept", "flag") or not which:
         raise UsageError("say what to do with which record")
+    why_not = bar(log, ask.person, log.get(which))
+    if why_not:
+        raise UsageError(why_not)
     if action == "accept":
         review.accept(log, which, identity=who, origin="web")
     else:

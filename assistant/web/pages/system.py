@@ -41,7 +41,7 @@ def system(ask: Ask) -> Response:
         model=desk.settings.model, spent=_spent(values), queue=gauges(values, _QUEUE),
         charts=history_charts(points, now),
         own=_own(desk.history), drifts=drifts(points, now), gaps=gaps_of(points, now), judged=_judged(ask),
-        attested=_attested(ask), denied=labelled(desk.metrics, "payops_denied_total"), covered=_covered(ask),
+        attested=_attested(ask), denied=labelled(desk.metrics, "payops_auth_denied_total"), covered=_covered(ask),
         points=len(points),
     )  # fmt: skip
 
