@@ -99,8 +99,10 @@ class Board:
         query = sa.select(base).where(*where).order_by(*order).limit(limit).offset(offset)
         with self._db.read() as c:
             rows = c.execute(query).mappings().all()
-            total = c.execute(sa.select(sa.func.count()).select_from(base).where(*where)).scalar_one()
-            open_ = c.execute(sa.select(sa.func.count()).select_from(base).where(base.c.open == 1)).scalar_one()
+            # Both counts in one pass over the list.
+            fits = sa.func.count().filter(*where) if where else sa.func.count()
+            goes_on = sa.func.count().filter(base.c.open == 1)
+            total, open_ = c.execute(sa.select(fits, goes_on).select_from(base)).one()
             arrived = () if offset else self._arrived(c)
         return Listed(tuple(_entry(r) for r in rows), int(total), int(open_), arrived)
 

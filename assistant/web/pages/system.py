@@ -28,7 +28,7 @@ _QUEUE = {
     "replicas": "replicas alive",
     "alerts_kept": "alerts kept",
 }
-_FEEDBACK = 2000
+_FEEDBACK = 500
 
 
 def system(ask: Ask) -> Response:
@@ -95,7 +95,7 @@ def _own(history: History) -> list[Drawing]:
 
 
 def _judged(ask: Ask) -> dict[str, Any]:
-    """What people said of notes, newest 2,000; {} where the log cannot be read."""
+    """What people said of notes, newest 500; {} where the log cannot be read."""
     try:
         found = ask.desk.log().search(Filter(events=(Event.FEEDBACK.value,)), newest_first=True)
         counts: dict[str, float] = {}
