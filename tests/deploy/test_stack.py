@@ -42,7 +42,7 @@ def test_a_fault_in_the_lab_becomes_a_note(tmp_path: Path) -> None:
     with stack(tmp_path, sooner) as running:
         note = wait_for_note(running, "AcquirerTimeouts", within=600)
         # A busy machine may answer too late, and the note says so; what is set up wrong says something else.
-        wrong = [g for g in note["gaps"] if not g["reason"].startswith("no whole answer within")]
+        wrong = [g for g in note["gaps"] if " within " not in g["reason"]]
         assert not {g["source"] for g in wrong} & {"prometheus", "alertmanager", "changes"}, wrong
         assert {e["kind"] for e in note["evidence"]} >= {"metric", "alert"}
         assert note["runbooks"] and note["record"]
