@@ -65,4 +65,7 @@ def iso8583(text: str) -> Iterator[Hit]:
     for match in _ISO8583.finditer(text):
         if len(match[0]) in _DIGEST_WIDTHS and _DIGEST.fullmatch(match[0]):
             continue
+        head = match[0].partition(" ")[0]
+        if len(head) in _DIGEST_WIDTHS and _DIGEST.fullmatch(head) and sum(map(str.isalpha, head[20:])) >= 4:
+            continue  # a digest, and the words behind it
         yield _line(text, match.start(), match.end(), "iso8583")

@@ -74,7 +74,7 @@ def leaked(redactor: Redactor, klass: str, count: int, *, seed: int = 33) -> lis
     left = []
     for line, value in Corpus(seed).planted(klass, count):
         redacted = redactor.redact(line)
-        gone = redacted.counts.get("SAD", 0) >= 1 if klass == "SAD" else value not in redacted.text
+        gone = bool({"SAD", "LINE"} & redacted.counts.keys()) if klass == "SAD" else value not in redacted.text
         try:
             scanner.check(redacted.text, sink="evaluation")
         except LeakBlocked:

@@ -125,3 +125,11 @@ def test_a_new_error_class_survives(redactor: Redactor) -> None:
         "ZorblaxTimeout",
     ):
         assert name in redactor.redact(f"request failed with {name} in worker").text
+
+
+def test_a_digest_that_begins_like_a_message_does_not_take_its_line(redactor: Redactor) -> None:
+    digest = "9303945981b77c3f1fcc7742841509761032b1f7c667fc0b1593c31165ce1d45"
+    text = f"image=registry.local/ledger-writer@sha256:{digest} attempt 3 of 5"
+    assert redactor.redact(text).text == text
+    message = "0200723805812EC0820016453957876362148600000000000001250011231737"
+    assert redactor.redact(f"sent {message}").counts.keys() & {"LINE", "PAN"}
