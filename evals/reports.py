@@ -123,7 +123,12 @@ def readme_table(report: Mapping[str, Any]) -> str:
     ]
     weakest = ", ".join(f"{k} {value(v):.2f}" for k, v in list(report["by_kind"].items())[:6] if value(v) is not None)
     return "\n".join(
-        (*lines, "", f"{len(report['cases'])} worlds, solver `{head['solver']}`. Weakest kinds: {weakest}.")
+        (
+            *lines,
+            "",
+            f"{len(report['cases'])} worlds, solver `{head['solver']}`, release `{head['release']}`. "
+            f"Weakest kinds: {weakest}.",
+        )
     )
 
 

@@ -91,7 +91,7 @@ def _takes_over(
 ) -> None:
     """The change speaks of what the loss is confined to: the route is ours, the partner there a bystander."""
     c.add(relevant * (1.2 * e.share + 1.6), explained_line(e), [e.evidence], by="metric")
-    c.within = scope(e.labels)
+    c.within, c.apart = scope(e.labels), True
     partner = of(*loss_owner(e, m))
     partner.add(
         -1.5 * relevant**2, f"{change.kind} {change.id} of {change.service} came before it and fits", [link.evidence]

@@ -8,7 +8,7 @@ import numpy as np
 
 from assistant.analysis.onset import Moves, moves
 from assistant.analysis.rules import alarms_above, alerted
-from assistant.analysis.signals import PAYMENT_ROLES, Rows, Signal, entity_of, grid_of, role_of, rows_of
+from assistant.analysis.signals import PAYMENT_ROLES, Rows, Signal, entity_of, grid_of, is_elapsed, role_of, rows_of
 from assistant.analysis.stats import Bools, Usual, samples_any, smooth, usual
 from assistant.analysis.turnover import continued
 from assistant.core.evidence import Floats
@@ -50,6 +50,8 @@ def signals_of(seen: Observations) -> list[Signal]:
         label = service.label if service else ""
         limit = alarms_above(seen, evidence)
         asked = bool(alerted(seen, evidence))
+        if not asked and role in {"gauge", "saturation", "score"} and is_elapsed(grid_of(evidence)):
+            continue  # how long a job has run so far: it runs, and nothing more
         for rows in rows_of(continued(evidence), role, covered.get((evidence.window, evidence.step))):
             if limit is not None and rows.role in {"requests", "flow"}:
                 # An alert counts these because they are bad, and says how many are too many.
@@ -126,7 +128,7 @@ def _goes_on(j: _Judged, i: int, median: float, seen: float) -> bool:
     """Whether a count of few events goes on: a minute without one says nothing where one a minute was all there was."""
     if j.rows.events is None or not 0.0 < seen - median < RARE:
         return False
-    tail = j.v[i][j.t > j.t[-1] - min(6.0 / seen, 300.0)]
+    tail = j.v[i][j.t > j.t[-1] - min(10.0 / seen, 300.0)]
     tail = tail[np.isfinite(tail)]
     return bool(len(tail) and float(tail.mean()) - median > 0.5 * (seen - median))
 

@@ -189,6 +189,15 @@ def _absent_is_zero(v: Floats, covered: Bools | None = None) -> Floats:
     return np.where(np.isfinite(v) | ~some[None, :], v, 0.0)
 
 
+def is_elapsed(grid: Grid) -> bool:
+    """Whether what rises does so by a second a second: the time that something has been running."""
+    if len(grid.t) < 2:
+        return False
+    steps = np.diff(grid.v, axis=1)
+    rising = steps[np.isfinite(steps) & (steps > 0)]
+    return len(rising) >= 4 and float((np.abs(rising / float(np.median(np.diff(grid.t))) - 1.0) < 0.2).mean()) > 0.8
+
+
 def _is_counter(grid: Grid) -> bool:
     """Whether untyped series only ever rise: a counter that nobody called one."""
     steps = np.diff(grid.v, axis=1)

@@ -21,6 +21,9 @@ from assistant.analysis.ranking import force
 from assistant.analysis.say import codes_line, explained_line, pattern_line, scope, signal_line
 from assistant.analysis.signals import Signal
 
+OUTSIDE = frozenset({"issuer", "acquirer", "scheme", "acs", "peer"})
+CALLS = frozenset({"latency", "error share", "errors", "threeds"})
+"""What a call to an outside partner shows: where one partner alone shows it, our side of it is a bystander."""
 OWN_PARTS = frozenset({"model", "version", "queue", "stage", "rule", "link"})
 """Labels of parts of a service of ours: a fault confined to one of them is still that service's."""
 
@@ -33,13 +36,18 @@ def gather(m: Material) -> dict[tuple[str, str], Candidate]:
         return found.setdefault((entity, dimension), Candidate(entity, dimension))
 
     confined = _from_losses(m, of)
-    _from_scoped_signals(m, of)
+    hosts = _from_scoped_signals(m, of)
     _from_services(m, of, confined)
     _from_volume(m, of)
     _from_logs(m, of)
     from_named(m, of, confined)
     from_alerts(m, of)
     from_changes(m, of, confined)
+    for service, best in hosts.items():
+        c = of(service, "service")
+        if c.fits < 0.5:  # else the change is why our side of it fails
+            c.add(-0.6 * max(c.score, 0.0), f"what fails there is confined to {scope(best.labels)}", [best.evidence])
+            c.apart = True
     return found
 
 
@@ -67,8 +75,10 @@ def _from_losses(m: Material, of: Of) -> list[Explained]:
     return confined
 
 
-def _from_scoped_signals(m: Material, of: Of) -> None:
-    """Signals that moved for one value of a label and not for its siblings speak for that value."""
+def _from_scoped_signals(m: Material, of: Of) -> dict[str, Signal]:
+    """Signals that moved for one value of a label and not for its siblings speak for that value. Returned are the
+    services where an outside partner's part alone fails, with the signal that says so."""
+    hosts: dict[str, Signal] = {}
     for group in _scoped(m):
         role, value, rows = group
         if role in OWN_PARTS:
@@ -89,6 +99,9 @@ def _from_scoped_signals(m: Material, of: Of) -> None:
         )
         if c.fault == "unknown" and role in PARTNERS:
             c.fault = "theirs"
+        if role in OUTSIDE and best.entity and best.role.split(".")[0] in CALLS and m.telling(best) >= 0.4:
+            hosts[best.entity] = best
+    return hosts
 
 
 def _scoped(m: Material) -> list[tuple[str, str, list[Signal]]]:

@@ -8,6 +8,8 @@ import pytest
 from assistant.analysis.climbs import bend, stopped
 from assistant.analysis.rates import still, stretch
 from assistant.analysis.rules import plain
+from assistant.analysis.signals import is_elapsed
+from assistant.analysis.stats import Grid
 from assistant.analysis.turnover import continued
 from assistant.core.alert import Rule
 from tests.analysis.shop import gauge
@@ -85,3 +87,9 @@ def test_a_series_that_goes_on_under_new_target_labels_is_one() -> None:
 def test_two_instances_side_by_side_stay_two() -> None:
     rows = [({"service": "core", "instance": f"{i}:1"}, T, np.full(240, 16.0)) for i in range(2)]
     assert len(continued(gauge("M9", "x", rows)).series) == 2
+
+
+def test_a_job_that_runs_is_an_elapsed_time_and_a_leak_is_none() -> None:
+    running = np.where((T > 1000.0) & (T < 2500.0), T - 1000.0, 0.0)
+    assert is_elapsed(Grid(T, running[None, :]))
+    assert not is_elapsed(Grid(T, (0.5 + T / 10_000.0)[None, :]))
