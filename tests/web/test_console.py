@@ -215,7 +215,7 @@ def test_hostile_content_shows_as_text_and_does_nothing(demo: Served, page: Any,
 
 def test_no_card_number_of_the_recording_is_in_any_page(demo: Served, page: Any) -> None:
     """The recording's logs hold card numbers; the pages are what became of them, through the whole real path."""
-    raw = (WORLD / "logs.ndjson").read_text(encoding="utf-8")
+    raw = "".join(p.read_text(encoding="utf-8") for p in WORLD.glob("logs*.ndjson"))
     scanner = FinalScanner()
     planted = {n for n in re.findall(r"(?<!\d)\d{13,19}(?!\d)", raw) if _is_card(scanner, n)}
     assert planted
