@@ -176,6 +176,7 @@ def test_the_builder_s_steps_make_an_installation_that_runs(place: Path) -> None
     command = made / "bin" / "payops"
     assert command.read_text(encoding="utf-8").startswith(f"#!{made}/bin/python")
     assert not (made / "bin" / "pip").exists(), "nothing that installs is shipped"
+    assert list((made / "share" / "payops" / "triggers").glob("*.hs")), "a start need not compile the triggers"
     said = _run([str(made / "bin" / "python")], place, {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1"})
     assert f"from {made}" in said
     size = sum(p.lstat().st_size for p in made.rglob("*") if p.is_file()) / 1e6
