@@ -67,7 +67,8 @@ def _show(report: Report) -> None:
     if report.requests:
         typer.echo("requests to a model that carried it; ask the provider to delete them:")
     for r in report.requests:
-        typer.echo(f"  {r.time}  {r.provider}  {r.model}  {r.answer or 'no answer id'}  record {r.index} {r.record}")
+        ids = "  ".join(filter(None, (r.ticket, r.answer))) or "no id given"
+        typer.echo(f"  {r.time}  {r.provider}  {r.model}  {ids}  record {r.index} {r.record}")
     for line in report.trouble:
         typer.echo(f"not done: {line}", err=True)
     if not report.dry_run:

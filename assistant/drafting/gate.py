@@ -22,6 +22,9 @@ from assistant.promptlog.replay import RECIPE, REQUEST, recipe_for
 from redaction import LeakBlocked
 
 MAX_ANSWER = 8 * 1024 * 1024
+TICKETS = ("x-request-id", "apim-request-id", "request-id", "x-ms-request-id")
+"""Headers in which OpenAI, Azure OpenAI and others give the id of a request, the likeliest first."""
+MAX_TICKET = 100
 HEADERS = ("accept", "authorization", "api-key", "content-type", "host", "user-agent")
 PATHS = (("POST", "/chat/completions"), ("POST", "/responses"), ("GET", "/models"))
 _BYTES_PER_TOKEN = 3.2
@@ -80,8 +83,9 @@ class Gate:
         talk.bytes_out += len(body)
         return Sent(receipt, reserved, talk.now())
 
-    def answered(self, sent: Sent, status: int, content: bytes, talk: Talk) -> None:
-        """Record the answer, whatever it is. Raises LogUnavailable: then the answer is not used."""
+    def answered(self, sent: Sent, status: int, content: bytes, talk: Talk, *, ticket: str = "") -> None:
+        """Record the answer, whatever it is; `ticket` is the provider's own id of the request. Raises LogUnavailable:
+        then the answer is not used."""
         said = _usage(content)
         tokens_in = said.get("tokens_in", sent.reserved[0] if status < 400 else 0)
         tokens_out = said.get("tokens_out", int(len(content) / _BYTES_PER_TOKEN) if status < 400 else 0)
@@ -101,6 +105,7 @@ class Gate:
             "latency_ms": round((talk.now() - sent.began) * 1e3),
             "label": talk.label,
         }
+        facts |= {"ticket": slug(ticket)} if ticket else {}
         outcome = Outcome.OK if status < 400 else Outcome.FAILED
         content, hidden = self._storable(content)
         facts |= {"answer_redacted": True} if hidden else {}
@@ -118,6 +123,15 @@ class Gate:
         if "api-key" in kept:
             kept.pop("authorization", None)
         return {**kept, **self.headers, "accept-encoding": "identity"}
+
+    def ticket(self, headers: Mapping[str, str]) -> str:
+        """The provider's id of a request, to ask deletion by; "" where there is none or the last look stops it."""
+        found = next((headers[name] for name in TICKETS if headers.get(name)), "")[:MAX_TICKET]
+        try:
+            self.scanner.check(found, sink="prompt log")
+        except LeakBlocked:
+            return ""
+        return found
 
     def _listed(self, method: str, url: str) -> None:
         base, asked = urlsplit(self.base_url), urlsplit(url)

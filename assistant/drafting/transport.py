@@ -57,7 +57,7 @@ class GatedTransport(httpx2.BaseTransport):
         except (httpx2.TransportError, ModelAnswerInvalid) as error:
             gate.lost(sent, type(error).__name__, talk)
             raise
-        gate.answered(sent, response.status_code, content, talk)
+        gate.answered(sent, response.status_code, content, talk, ticket=gate.ticket(response.headers))
         return _rebuilt(response, request, content=content)
 
 
@@ -103,7 +103,8 @@ class AsyncGatedTransport(httpx2.AsyncBaseTransport):
         except (httpx2.TransportError, ModelAnswerInvalid, asyncio.CancelledError) as error:
             await asyncio.shield(asyncio.to_thread(gate.lost, sent, type(error).__name__, talk))
             raise
-        await asyncio.to_thread(gate.answered, sent, response.status_code, content, talk)
+        ticket = gate.ticket(response.headers)
+        await asyncio.to_thread(gate.answered, sent, response.status_code, content, talk, ticket=ticket)
         return _rebuilt(response, request, content=content)
 
 
@@ -134,7 +135,8 @@ class Recorded(httpx2.SyncByteStream):
     def _finish(self) -> None:
         if self._open:
             self._open = False
-            self._gate.answered(self._sent, self._response.status_code, bytes(self._seen), self._talk)
+            seen, ticket = bytes(self._seen), self._gate.ticket(self._response.headers)
+            self._gate.answered(self._sent, self._response.status_code, seen, self._talk, ticket=ticket)
 
     def _end(self, reason: str) -> None:
         if self._open:
@@ -171,8 +173,9 @@ class AsyncRecorded(httpx2.AsyncByteStream):
     async def _finish(self) -> None:
         if self._open:
             self._open, seen = False, bytes(self._seen)
-            status = self._response.status_code
-            await asyncio.shield(asyncio.to_thread(self._gate.answered, self._sent, status, seen, self._talk))
+            status, ticket = self._response.status_code, self._gate.ticket(self._response.headers)
+            work = asyncio.to_thread(self._gate.answered, self._sent, status, seen, self._talk, ticket=ticket)
+            await asyncio.shield(work)
 
     async def _end(self, reason: str) -> None:
         if self._open:

@@ -14,8 +14,8 @@ from assistant.purging.value import Value
 
 @dataclass(frozen=True, slots=True)
 class Carrying:
-    """A request to a model that carried the value: `provider` is its host, `answer` the id that the provider gave (""
-    if it did not answer), for asking it to delete."""
+    """A request to a model that carried the value: `provider` is its host; `answer` and `ticket` are the ids that the
+    provider gave the answer and the request ("" where it gave none), for asking it to delete."""
 
     record: str
     index: int
@@ -23,6 +23,7 @@ class Carrying:
     provider: str
     model: str
     answer: str
+    ticket: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def _carrying(log: Log, addresses: Sequence[Address]) -> tuple[Carrying, ...]:
 
 def _told(log: Log, request: Record) -> Carrying:
     answers = log.search(Filter(start=request.index, about=request.id, events=(Event.LLM_RESPONSE.value,)))
-    answer = next((str(r.facts.get("answer", "")) for r in answers), "")
+    facts = next((r.facts for r in answers), {})
+    answer, ticket = str(facts.get("answer", "")), str(facts.get("ticket", ""))
     model = str(request.facts.get("model", ""))
-    return Carrying(request.id, request.index, str(request.time), request.resource, model, answer)
+    return Carrying(request.id, request.index, str(request.time), request.resource, model, answer, ticket)

@@ -112,6 +112,17 @@ def test_one_429_is_tried_again_and_both_tries_are_in_the_log(case: Context) -> 
     assert sent(log) == journal.bodies and len(journal.bodies) == 2
 
 
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [("req_0a1b2c", "req_0a1b2c"), ("req with\tspaces", "req_with_spaces"), ("4111111111111111", None)],
+)
+def test_the_providers_id_of_a_request_is_kept_to_ask_deletion_by(header: str, kept: str | None, case: Context) -> None:
+    with served(failing(400, headers={"x-request-id": header})) as (model, log, _):
+        write(case, model, scanner=scanner)
+    answers = [r for r in log.records() if r.event is Event.LLM_RESPONSE]
+    assert answers and {r.facts.get("ticket") for r in answers} == {kept}
+
+
 @pytest.mark.parametrize(("behave", "mode"), [(no_json_schema, "tools"), (plain_only, "json")])
 def test_it_degrades_to_what_the_server_knows_and_remembers(behave: object, mode: str, case: Context) -> None:
     with served(behave) as (model, _, journal):  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ def plant_log(settings: Settings) -> dict[str, str]:
         )  # fmt: skip
         made[name] = log.append(request).id
         bodies = {"response": name.encode()}
-        said = {"request": made[name], "answer": f"chatcmpl-{name}"}
+        said = {"request": made[name], "answer": f"chatcmpl-{name}", "ticket": f"req_{name}"}
         log.append(
             Entry(event=Event.LLM_RESPONSE, actor="serve", resource="api.example", facts=said, bodies=bodies),
         )

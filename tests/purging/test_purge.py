@@ -95,8 +95,8 @@ def test_no_byte_of_it_is_left_and_the_log_verifies(state: Path) -> None:
     report = purge(settings, value_of("5555-3412-4444-1115"), by="os:tester")
     assert report.clean and not report.remaining, report
     assert holding(state) == []
-    assert [(r.record, r.answer, r.provider) for r in report.requests] == [
-        (made["leaked"], "chatcmpl-leaked", "api.example")
+    assert [(r.record, r.answer, r.ticket, r.provider) for r in report.requests] == [
+        (made["leaked"], "chatcmpl-leaked", "req_leaked", "api.example")
     ]
     assert {m.outlet for m in report.messages} == {"file"}
     assert PAN not in json.dumps(report.as_json())
