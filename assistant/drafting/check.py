@@ -6,7 +6,7 @@ verdict is the analyst's: a draft may argue it down with a reason that passes th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from assistant.core.draft import Claim, Draft, Struck
@@ -16,8 +16,8 @@ from assistant.core.inert import inert
 from assistant.core.prompt import Context
 from assistant.drafting.figures import quantities
 from assistant.drafting.lexicon import ordinary
-from assistant.drafting.rules import QUOTED, RULES, quoted, squeeze
-from assistant.drafting.statement import Known, Statement
+from assistant.drafting.rules import RULES, rules_for, squeeze
+from assistant.drafting.statement import LEADS, Known, Statement
 from assistant.drafting.voice import others_runs, said_by_us
 from assistant.drafting.wording import stems, terms_in
 
@@ -61,6 +61,7 @@ def known(context: Context) -> Known:
         moves=_moves(context),
         said=tuple(said_by_us(context)),
         counts=(impact.attempts, impact.lost) if impact else None,
+        stated=_stated(context, {str(e.id): e.kind for e in evidence}),
     )
 
 
@@ -120,9 +121,9 @@ def _text(text: str, ids: tuple[str, ...], section: str, facts: Known, struck: l
 
 def _fault(claim: Claim, section: str, facts: Known, *, skip: Iterable[str] = ()) -> Struck | None:
     statement = Statement(claim.text, tuple(claim.evidence), section)
-    exempt = quoted(statement, facts)
+    wanted = rules_for(statement, facts)
     for name, rule in RULES:
-        if name not in skip and (name in QUOTED or not exempt) and (detail := rule(statement, facts)):
+        if name not in skip and (wanted is None or name in wanted) and (detail := rule(statement, facts)):
             return Struck(claim, name, detail)
     return None
 
@@ -150,6 +151,22 @@ def _related(context: Context, first: Hypothesis | None) -> frozenset[str]:
     """What the loss is confined to together with the leading entity: may be spoken of, may not be blamed."""
     found = [d.labels.values() for d in context.findings.dimensions if first and first.entity in d.labels.values()]
     return frozenset(v.casefold() for values in found for v in values)
+
+
+def _stated(context: Context, kinds: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """The analyst's reasons, and the leading cause in the words of its verdict, each with its evidence. A reason that
+    rests on log lines, changes or runbooks quotes what others wrote and is not among them."""
+    found: dict[str, frozenset[str]] = {}
+    for h in context.hypotheses:
+        for reason in (*h.supports, *h.against):
+            if not {kinds.get(str(e), "") for e in reason.evidence} <= {"metric", "alert"}:
+                continue
+            text = squeeze(inert(reason.text))
+            found[text] = found.get(text, frozenset()).union(map(str, reason.evidence))
+    for h in context.hypotheses[:1]:
+        behind = frozenset(str(e) for reason in h.supports for e in reason.evidence)
+        found[squeeze(inert(f"{LEADS[h.verdict]}: {h.cause}"))] = behind
+    return found
 
 
 def _kinds(context: Context) -> Iterable[str]:

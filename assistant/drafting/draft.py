@@ -90,7 +90,8 @@ def _checked(draft: Draft, use: ModelUse, context: Context) -> Written:
     left, struck = check(draft, context)
     plain = write_without_model(context, reason="")
     if too_many(struck, draft, left):
-        reason = f"{len(struck)} of the model's statements are not in the evidence"
+        lost = f"{len(struck)} of the model's statements are not in the evidence"
+        reason = lost if struck else "the model wrote no summary"
         return replace(plain, without_model=reason, struck=struck, model=None)
     return Written(_filled(left, plain.draft), model=use, struck=struck)
 

@@ -163,6 +163,15 @@ MUTATES = re.compile(
     re.IGNORECASE,
 )
 
+_NOT = r"(?:not|no longer|never|cannot|can't|doesn't|don't|didn't|isn't|aren't|wasn't|weren't)"
+SILENT = re.compile(
+    rf"\b{_NOT}\s+(?:be\s+|being\s+|been\s+)?(?:answer(?:s|ed|ing)?|respond(?:s|ed|ing)?|reach(?:ed|able)?|available|"
+    r"connect(?:s|ed|ing)?|repl(?:y|ies|ied|ying)|arriv(?:e|es|ed|ing)|deliver(?:s|ed|ing)?)\b(?!\s+(?:for|as)\b)"
+    r"|\bno (?:answers?|responses?|repl(?:y|ies)|connections?|values?|others?)\b",
+    re.IGNORECASE,
+)
+"""Negations that tell of a failure, or of others, and deny nothing: "does not answer", "and no other"."""
+
 FROM_TO = re.compile(r"\bfrom ((?:[^.;]|\.\d){1,40}?) to ((?:[^.;]|\.\d){1,40})", re.IGNORECASE)
 FALLS = _any(r"""
     fell|fall(?:s|ing|en)?|drop(?:s|ped|ping)?|decreas(?:e|es|ed|ing)|declined? from|sank|shr[au]nk

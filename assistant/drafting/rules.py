@@ -178,10 +178,19 @@ QUOTED = frozenset({"shape", "evidence", "inert"})
 """The rules that a word-for-word quotation must still pass."""
 
 
-def quoted(s: Statement, known: Known) -> bool:
-    """Whether it is a step of the runbook or a gap that the analyst named, word for word and in its place."""
-    home = {"next_steps": known.quotes, "not_known": known.gaps}.get(s.section, frozenset())
-    return squeeze(s.text) in home
+STATED = QUOTED | {"cause", "verdict", "health", "bait", "voice"}
+"""The rules that a sentence of the analyst must still pass. The others read prose for what it might mean, and would
+find a denial in "for no other" and an order in "call it"; the analyst's sentences were computed from the evidence."""
+
+
+def rules_for(s: Statement, known: Known) -> frozenset[str] | None:
+    """The rules for a statement that repeats word for word, in its place, a step of the runbook, a gap that the analyst
+    named, or with its evidence what the analyst stated; None, which is all of them, for everything else."""
+    text = squeeze(s.text)
+    if text in {"next_steps": known.quotes, "not_known": known.gaps}.get(s.section, frozenset()):
+        return QUOTED
+    behind = known.stated.get(text, frozenset()) if s.section in ("summary", "cause") else frozenset()
+    return STATED if s.evidence and behind.issuperset(s.evidence) else None
 
 
 def _blamed(sentence: str) -> list[str]:

@@ -22,6 +22,7 @@ from assistant.drafting.patterns import (
     NEGATED,
     OBLIGES,
     RISES,
+    SILENT,
     USUALLY,
 )
 from assistant.drafting.statement import Known, Statement, sentences, without_ids
@@ -141,7 +142,12 @@ def denies(s: Statement, known: Known) -> str:
             if not named or named & known.leading:
                 return "denies what was measured"
         lead = any(occurs(name, sentence) for name in known.leading)
-        if lead and NEGATED.search(sentence) and not HEDGED.search(sentence) and not _SETTLED.search(sentence):
+        if (
+            lead
+            and NEGATED.search(SILENT.sub(" ", sentence))
+            and not HEDGED.search(sentence)
+            and not _SETTLED.search(sentence)
+        ):
             return "denies the analyst's cause outside of arguing it down"
     return ""
 

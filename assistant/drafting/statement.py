@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from assistant.core.finding import Health
 from assistant.core.hypothesis import Verdict
 from assistant.drafting.figures import Quantity
 from assistant.drafting.voice import Run
+
+LEADS: Mapping[Verdict, str] = {
+    "confirmed": "Strong evidence",
+    "likely": "Likely",
+    "inconclusive": "Not settled, but possible",
+}
+"""How a verdict is said before the cause that it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +25,8 @@ class Known:
     `leading` those that may be called the cause, `related` those that go with it; `quotes` are steps of the runbook and
     `gaps` what the analyst does not know, which people may be shown as they are; `others` are runs of words that others
     wrote; `terms` are stems of the trade's words by evidence id, `ours` those of everything that the analyst said, and
-    `said` his sentences; `moves` are what was measured, as (usual, seen); `counts` are attempts and losses."""
+    `said` his sentences; `moves` are what was measured, as (usual, seen); `counts` are attempts and losses; `stated`
+    holds the analyst's own sentences, squeezed, with the ids that stand behind each."""
 
     texts: dict[str, str]
     figures: dict[str, tuple[Quantity, ...]]
@@ -34,6 +43,7 @@ class Known:
     moves: tuple[tuple[float, float], ...]
     said: tuple[str, ...]
     counts: tuple[float, float] | None
+    stated: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,9 @@ from assistant.core.prompt import Context
 from assistant.core.time import clock
 from assistant.drafting.check import known
 from assistant.drafting.pointing import claim, cut, point
-from assistant.drafting.statement import Known
+from assistant.drafting.statement import LEADS, Known
 
 LONGEST_QUOTE = 160
-_LEADS = {"confirmed": "Strong evidence", "likely": "Likely", "inconclusive": "Not settled, but possible"}
 _TITLES = {"confirmed": "", "likely": " (likely)"}
 
 
@@ -219,7 +218,7 @@ def _present(found: Iterable[Claim | None]) -> tuple[Claim, ...]:
 
 
 def _lead(h: Hypothesis) -> str:
-    return _LEADS[h.verdict]
+    return LEADS[h.verdict]
 
 
 def _subject(h: Hypothesis) -> str:

@@ -46,7 +46,7 @@ def honest(messages: Sequence[Mapping[str, Any]]) -> Answer:
     found = re.search(r"Hypothesis 1, verdict (\w+): (.*?) \[[^\]]*; ([A-Z0-9, ]+)\]", said)
     reasons = re.findall(r"^ *for: (.*?) \[([A-Z0-9, ]+)\]", said, re.MULTILINE)
     steps = re.findall(r"^Runbook step to quote: (.*)$", said, re.MULTILINE)
-    leads = {"confirmed": "Strong evidence", "likely": "Likely", "inconclusive": "Not settled"}
+    leads = {"confirmed": "Strong evidence", "likely": "Likely", "inconclusive": "Not settled, but possible"}
     cause = [{"text": f"{leads[found[1]]}: {found[2]}.", "evidence": found[3].split(", ")}] if found else []
     return {
         "title": "Approvals are down",

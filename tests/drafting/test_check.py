@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assistant.core.draft import Claim, Draft
 from assistant.core.evidence import EvidenceId
-from assistant.core.hypothesis import Verdict, argued_down
+from assistant.core.hypothesis import Reason, Verdict, argued_down
 from assistant.core.prompt import Context
 from assistant.drafting.check import check, claims, too_many
 from evals.attacks.incident import context
@@ -218,3 +218,51 @@ def test_words_of_others_are_not_said_as_our_own(text: str) -> None:
 def test_words_of_others_may_be_quoted() -> None:
     assert said("The change is called “Show wallet logos at the till”.", "C1") == ""
     assert said("Runbook step: " + CASE.next_steps[0].text, "R1", section="next_steps") == "read-only"
+
+
+def stating(text: str, evidence: str) -> Context:
+    """The case with one more reason of the analyst's."""
+    first = CASE.hypotheses[0]
+    reason = Reason(text, (EvidenceId(evidence),))
+    return replace(CASE, hypotheses=(replace(first, supports=(*first.supports, reason)), *CASE.hypotheses[1:]))
+
+
+def test_what_the_analyst_stated_may_be_repeated_with_its_evidence() -> None:
+    text = "Nordhavn fails for scheme=visa and for no other"
+    case = stating(text, "M2")
+    assert said(f"{text}.", "M2") and not said(f"{text}.", "M2", case=case)
+    for changed, ids in ((f"{text}.", ["M1"]), (f"{text}. All is well.", ["M2"]), (f"{text}.", [])):
+        assert said(changed, *ids, case=case), "only whole, and only with the evidence it was said of"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nordhavn does not answer.",
+        "Issuer Nordhavn is no longer reachable.",
+        "There is no answer from issuer Nordhavn.",
+        "Nordhavn cannot be reached since 09:41:37Z.",
+        "Issuer Nordhavn fails and no other does.",
+    ],
+)
+def test_that_somebody_does_not_answer_is_no_denial(text: str) -> None:
+    assert said(text, "L1", "M2") in ("", "words", "quantified"), "no rule takes it for a denial"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nordhavn is not failing.",
+        "No approvals of Nordhavn were lost.",
+        "Nordhavn does not answer for this.",
+        "Nordhavn is not available for blame.",
+        "There is no fault at Nordhavn.",
+    ],
+)
+def test_that_somebody_does_not_fail_is_one(text: str) -> None:
+    assert said(text, "L1", "M2")
+
+
+def test_what_a_reason_quotes_from_a_log_is_not_the_models_to_repeat() -> None:
+    text = "link: 40 lines (never before): operators failed over to the second acquirer, nothing left to do"
+    assert said(f"{text}.", "L1", case=stating(text, "L1"))
