@@ -15,6 +15,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from assistant.notebook.database import Database
+from assistant.notebook.lines import lines
 from assistant.notebook.notes import notes
 from assistant.workflow.incidents import alerts, incidents
 from assistant.workflow.outbox import parcels
@@ -40,7 +41,7 @@ def forget(database: Database, *, before: float, held: frozenset[str] = frozense
         with database.write() as c:
             seen = sa.select(alerts.c.fingerprint).where(alerts.c.incident.in_(ids))
             gone = c.execute(sa.delete(polled).where(polled.c.fingerprint.in_(seen))).rowcount
-            for table in (alerts, notes, parcels, rounds, steps, progress):
+            for table in (alerts, notes, lines, parcels, rounds, steps, progress):
                 gone += c.execute(sa.delete(table).where(table.c.incident.in_(ids))).rowcount
             gone += c.execute(sa.delete(incidents).where(incidents.c.id.in_(ids))).rowcount
         total = Forgotten(total.incidents + len(ids), total.rows + gone)

@@ -96,8 +96,11 @@ def test_every_claim_points_at_evidence_that_is_there(note: dict[str, Any]) -> N
     assert all(c["evidence"] for c in [*note["summary"], *note["cause"]])
 
 
-def test_the_runbook_is_the_alerts_own(note: dict[str, Any]) -> None:
-    assert note["runbooks"][0]["path"].endswith(str(answers()["runbook"]).removeprefix("runbooks/"))
+def test_the_runbooks_are_the_alerts_own_and_the_one_for_what_was_found_is_first(note: dict[str, Any]) -> None:
+    first, *others = note["runbooks"]
+    kind = note["hypotheses"][0]["kind"].replace("_", " ")
+    assert first["reason"].startswith(f"alert name, for {kind}")
+    assert str(answers()["runbook"]).removeprefix("runbooks/") in {r["path"] for r in (first, *others)}
     assert note["next_steps"]
 
 

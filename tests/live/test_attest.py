@@ -56,7 +56,7 @@ def test_servers_that_are_away_do_not_stop_the_start(tmp_path: Path) -> None:
         prometheus=Endpoint(url="http://127.0.0.1:9", timeout_s=0.5),
         web=Web(webhook_port=0, console_port=0),
     )
-    assert [g.name for g in guests(settings)] == ["credentials"]
+    assert [g.name for g in guests(settings)] == ["console", "credentials"]
     live = Live(settings, notes=tmp_path / "notes", guests=guests(settings))
     live.start()
     try:
@@ -67,4 +67,4 @@ def test_servers_that_are_away_do_not_stop_the_start(tmp_path: Path) -> None:
 
 
 def test_nothing_is_attested_where_nothing_is_configured(tmp_path: Path) -> None:
-    assert guests(Settings(state=tmp_path)) == ()
+    assert [g.name for g in guests(Settings(state=tmp_path))] == ["console"]
