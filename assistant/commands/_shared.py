@@ -22,6 +22,17 @@ MODEL_FAILED = 4
 """Exit code: there is a note or an answer, from the evidence alone, because the configured model gave none."""
 
 
+def group(help_text: str) -> typer.Typer:
+    """A command with commands below it: plain help, which is quick to load, and our own errors."""
+    return typer.Typer(
+        rich_markup_mode=None,
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        help=help_text,
+    )
+
+
 @contextmanager
 def one_line() -> Iterator[None]:
     """Turn our errors into one line on standard error and their exit code; a stack trace is for bugs only."""

@@ -9,20 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assistant.commands._log import opened
-from assistant.commands._shared import AsJson, Config, State, print_json
+from assistant.commands._shared import AsJson, Config, State, group, print_json
 
 if TYPE_CHECKING:
     from assistant.promptlog.log import Log
     from assistant.settings import Settings
     from assistant.web.access.sessions import Sessions
 
-app = typer.Typer(
-    rich_markup_mode=None,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Who has which role since when, and who is in now.",
-)
+app = group("Who has which role since when, and who is in now.")
 Who = Annotated[str, typer.Argument(metavar="PERSON", help="as the report shows it: oidc:…, proxy:…, or a pseudonym")]
 
 

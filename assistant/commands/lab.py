@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assistant.commands._shared import AsJson, State, one_line, print_json
+from assistant.commands._shared import AsJson, State, group, one_line, print_json
 
 if TYPE_CHECKING:
     from evals.lab.spec import Kind
 
 # ruff: noqa: T201
-app = typer.Typer(
-    rich_markup_mode=None,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Make payment worlds that are broken in known ways.",
-)
+app = group("Make payment worlds that are broken in known ways.")
 KindName = Annotated[
     str | None, typer.Argument(metavar="KIND", help='a kind of `payops lab list`, or "mixed" for all in turn')
 ]

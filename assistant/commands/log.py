@@ -10,18 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assistant.commands._log import opened, reader, search_of, settings_of
-from assistant.commands._shared import AsJson, Config, State, one_line, print_json
+from assistant.commands._shared import AsJson, Config, State, group, one_line, print_json
 
 if TYPE_CHECKING:
     from assistant.promptlog.log import Log
 
-app = typer.Typer(
-    rich_markup_mode=None,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Read, verify and export the prompt log.",
-)
+app = group("Read, verify and export the prompt log.")
 Which = Annotated[str, typer.Argument(metavar="ID", help="index or id of a record")]
 Reason = Annotated[str, typer.Option("--reason", help="why; kept in the log")]
 Incident = Annotated[str | None, typer.Option(help="incident id")]

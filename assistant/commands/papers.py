@@ -10,20 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant.commands._shared import AsJson, Config, State, one_line, print_json
+from assistant.commands._shared import AsJson, Config, State, group, one_line, print_json
 
 if TYPE_CHECKING:
     from assistant.house import House
     from assistant.papers import Notes
     from assistant.settings import Settings
 
-feedback = typer.Typer(
-    rich_markup_mode=None,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Say what a note was worth; take what people said as an evaluation set.",
-)
+feedback = group("Say what a note was worth; take what people said as an evaluation set.")
 JUDGEMENTS = ("useful", "not_useful", "wrong", "confidently_wrong")
 Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="id at the head of a note, such as inc-7kf3ma")]
 Out = Annotated[Path | None, typer.Option("--out", help="file to write; standard output without")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant.commands._shared import AsJson, Config, State, one_line, print_json
+from assistant.commands._shared import AsJson, Config, State, group, one_line, print_json
 
 if TYPE_CHECKING:
     from assistant.core.runbook import Passage
@@ -16,13 +16,7 @@ if TYPE_CHECKING:
     from assistant.settings import Settings
 
 # ruff: noqa: T201
-app = typer.Typer(
-    rich_markup_mode=None,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Index, search and lint runbooks.",
-)
+app = group("Index, search and lint runbooks.")
 Corpus = Annotated[
     list[Path] | None, typer.Option("--corpus", help="folder of runbooks; may be given again (default: as configured)")
 ]

@@ -8,15 +8,9 @@ from typing import Annotated
 
 import typer
 
-from assistant.commands._shared import AsJson, Config, State, one_line, print_json
+from assistant.commands._shared import AsJson, Config, State, group, one_line, print_json
 
-app = typer.Typer(
-    rich_markup_mode=None,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Keep an incident as a redacted world, for evaluation.",
-)
+app = group("Keep an incident as a redacted world, for evaluation.")
 
 
 @app.callback()
