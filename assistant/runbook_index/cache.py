@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from assistant.runbook_index.document import Runbook, Section, Step
 
-FORM = "runbook-3"  # part of every key: change it with the parser, the redaction of sections, or the JSON form
+FORM = "runbook-4"  # part of every key: change it with the parser, the redaction of sections, or the JSON form
 WAIT_S = 5.0
 Vectors = NDArray[np.float32]
 

@@ -1,7 +1,8 @@
 """The runbooks of all folders as redacted values, with a version, and what was left out and why.
 
 Redaction happens here, before anything is ranked or stored: what later code holds of a runbook's prose has crossed the
-redactor. Alert names, services and paths stay as written, because they are matched, and are redacted when shown.
+redactor. Alert names, services and paths stay as written, because they are matched, and are redacted when shown; but
+one that holds a card number is redacted too, and a file named with one is left out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from assistant.runbook_index.folders import RawFile, Skipped, read_folder, read_
 from redaction import Policy, RedactedText, RedactionError
 
 LEAD_HEADINGS = frozenset({"meaning", "description", "summary", "overview"})
+PAN_DIGITS = 12  # the shortest card number, ISO/IEC 7812-1
 OURS = LEAD_HEADINGS | {"impact", "diagnosis", "mitigation", "escalation", "whose fault is it"}  # words of the form
 
 
@@ -51,7 +53,7 @@ def read_files(dirs: Sequence[Path], git: Sequence[str] = ()) -> Iterator[RawFil
 def load(files: Iterable[RawFile | Skipped], redactor: Redacts, cache: Cache, *, policy: str) -> Library:
     """Parse and redact what the cache does not hold. A file that cannot be parsed or redacted is skipped with the
     reason; the same bytes at the same path twice (a directory and its Git repository) count once."""
-    found = list(files)
+    found = [_named(file, redactor) for file in files]
     skipped = [file for file in found if isinstance(file, Skipped)]
     raw = list({(file.path, file.digest): file for file in reversed(found) if isinstance(file, RawFile)}.values())[::-1]
     keys = [key(policy, file.path, file.digest) for file in raw]
@@ -77,6 +79,20 @@ def _kept(data: bytes | None, file: RawFile) -> Runbook | None:
         return None
 
 
+def _named(file: RawFile | Skipped, redactor: Redacts) -> RawFile | Skipped:
+    """The file, or, where its path holds a card number, that it is left out: the path is kept and shown."""
+    try:
+        shown = _name(file.path, redactor)
+    except RedactionError:
+        return Skipped("(a file)", "its name could not be redacted")
+    return file if shown == file.path else Skipped(shown, "a card number in its name; rename it")
+
+
+def _name(text: str, redactor: Redacts) -> str:
+    """A name as written unless it may hold a card number: shorter runs of digits are names of hosts and versions."""
+    return redactor.redact(text).text if sum(map(str.isdigit, text)) >= PAN_DIGITS else text
+
+
 def _made(file: RawFile, redactor: Redacts) -> Runbook | Skipped:
     try:
         return redacted(parse_runbook(file.text, path=file.path, digest=file.digest, origin=file.origin), redactor)
@@ -99,8 +115,21 @@ def redacted(runbook: Runbook, redactor: Redacts) -> Runbook:
         steps = tuple(replace(step, text=clean(step.text)) for step in s.steps)
         return replace(s, trail=tuple(heading(h) for h in s.trail), text=clean(s.text), steps=steps, fences=())
 
+    def names(found: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_name(n, redactor) for n in found)
+
     return replace(
-        runbook, title=clean(runbook.title), sections=tuple(section(s) for s in runbook.sections), owner="", extra={}
+        runbook,
+        title=clean(runbook.title),
+        sections=tuple(section(s) for s in runbook.sections),
+        alertnames=names(runbook.alertnames),
+        services=names(runbook.services),
+        kinds=names(runbook.kinds),
+        related=names(runbook.related),
+        reviewed=_name(runbook.reviewed, redactor),
+        severity=_name(runbook.severity, redactor),
+        owner="",
+        extra={},
     )
 
 
