@@ -150,7 +150,7 @@ class Looked:
     errors: list[str] = field(default_factory=list)
 
     def at(self, page: Any) -> Any:
-        page.set_default_timeout(25_000)
+        page.set_default_timeout(60_000)
         page.on("request", lambda r: self.hosts.add(re.sub(r"^(\w+://[^/]+).*", r"\1", r.url)))
         page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda e: self.errors.append(str(e)))

@@ -19,7 +19,7 @@ from tests.doubles.node import install
 from tests.notebook.test_notes import a_note
 from tests.web.served import HOSTILE, HOSTILE_INCIDENT, WORLD, Looked, Served, chromium, served
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("console")]
+pytestmark = pytest.mark.xdist_group("console")
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +244,7 @@ def test_axe_finds_nothing(demo: Served, browser: Any, cookies: Any, scheme: str
     source = (home / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
     context = browser.new_context(storage_state=cookies, color_scheme=scheme)
     page = context.new_page()
-    page.set_default_timeout(25_000)
+    page.set_default_timeout(60_000)
     found: list[str] = []
     for path in pages_of(demo):
         page.goto(demo.base + path)
@@ -258,7 +258,7 @@ def test_axe_finds_nothing(demo: Served, browser: Any, cookies: Any, scheme: str
 def test_everything_is_there_without_script(demo: Served, browser: Any, cookies: Any) -> None:
     context = browser.new_context(storage_state=cookies, java_script_enabled=False)
     page = context.new_page()
-    page.set_default_timeout(25_000)
+    page.set_default_timeout(60_000)
     page.goto(demo.base + "/")
     page.click(f"a[href='/incidents/{demo.incident}']")
     page.click("#summary-1 a.chip >> nth=0")
@@ -274,7 +274,7 @@ def test_everything_is_there_without_script(demo: Served, browser: Any, cookies:
 def test_phone_and_print(demo: Served, browser: Any, cookies: Any, tmp_path: Path) -> None:
     context = browser.new_context(storage_state=cookies, viewport={"width": 360, "height": 740})
     page = context.new_page()
-    page.set_default_timeout(25_000)
+    page.set_default_timeout(60_000)
     for path in pages_of(demo):
         page.goto(demo.base + path)
         wide = "all => all.filter(x => x.getBoundingClientRect().right > 360.5 && !x.closest('.scroll-x, nav, pre'))"
