@@ -28,6 +28,7 @@ def ask(
     from assistant.ask import answer_to_json
     from assistant.ask import ask as line
     from assistant.commands.triage import telling
+    from assistant.drafting.model import load_beside
     from assistant.errors import UsageError
     from assistant.settings import load_settings, person
 
@@ -38,6 +39,8 @@ def ask(
         with telling(as_json) as tell:
             tell("opening")
             house = _house(world, settings)
+            if settings.model.url:
+                load_beside()
             with closing(house.promptlog):
                 answer, record = line(question, house, asker=f"cli-{_pseudonym(person())}", tell=tell)
         if as_json:

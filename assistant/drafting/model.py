@@ -7,8 +7,10 @@ endpoint when the live one gives nothing. Whatever goes wrong becomes one of `as
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -312,6 +314,20 @@ def load_libraries() -> None:
     import langchain_openai  # noqa: F401
 
     import assistant.drafting.transport  # noqa: F401
+
+
+def load_beside() -> None:
+    """Import what a question needs in a thread, while its evidence is waited for. `load_libraries` waits for the rest;
+    an import that fails there fails again here, where it is told."""
+
+    def load() -> None:
+        with suppress(ImportError):
+            load_libraries()
+            import langchain.agents
+            import langchain.agents.middleware  # noqa: F401
+
+    quiet_telemetry()
+    threading.Thread(target=load, name="model-libraries", daemon=True).start()
 
 
 def _object_in(answer: AIMessage) -> Mapping[str, Any]:

@@ -96,6 +96,7 @@ def serving(behave: Behaviour) -> Iterator[tuple[str, Journal]]:
 def _handler(behave: Behaviour, journal: Journal) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # as real servers do: head and body in two writes would wait for an ACK
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
