@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,9 +56,15 @@ class Lexical:
 
     def weights(self, query: str, section: str) -> Mapping[str, float]:
         """The idf of each query term that stands in `section`, times how often the query says it."""
-        there = set(tokens(section))
+        there = _terms(section)
         counted = Counter(term for term in tokens(query) if term in there)
         return {term: n * self._idf.get(term, 0.0) for term, n in counted.items()}
+
+
+@lru_cache(maxsize=2048)
+def _terms(section: str) -> frozenset[str]:
+    """Kept, because a question asks it of every section of the runbooks it shows, and alerts come back."""
+    return frozenset(tokens(section))
 
 
 def _idf(containing: int, size: int) -> float:
