@@ -19,7 +19,7 @@ from assistant.notebook.notes import notes
 from assistant.workflow.incidents import incidents
 
 STATES = ("open", "ended", "all")
-_ENDED = ("resolved", "nothing wrong now")
+_ENDED = ("resolved", "nothing wrong now", "merged")
 
 
 @dataclass(frozen=True, slots=True)

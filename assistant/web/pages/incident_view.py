@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from assistant.web.pages.charts import bars, note_charts
-from assistant.web.pages.text import money, percent
+from assistant.web.pages.text import money, percent, sure
 
 VERDICTS = ("confirmed", "likely", "inconclusive")
 _KINDS = {"alert": "Alert", "metric": "Metric", "log": "Log", "change": "Change", "runbook": "Runbook"}
@@ -116,7 +116,7 @@ def _values(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[tup
         yield name, str(before.get(name) or "–"), str(after.get(name) or "–")
     old, new = _leading(before), _leading(after)
     for name, key in (("verdict", "class"), ("leading cause", "cause")):
-        yield name, str(old.get(key, "–")), str(new.get(key, "–"))
+        yield name, sure(str(old.get(key, "–"))), sure(str(new.get(key, "–")))
     for name, key in (("authorisations lost", "lost"), ("attempts", "attempts")):
         yield name, str((before.get("impact") or {}).get(key, "–")), str((after.get("impact") or {}).get(key, "–"))
     for name, key in (("approval rate", "seen_rate"),):

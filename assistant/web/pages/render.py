@@ -64,7 +64,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("clock", "span", "number", "percent", "money", "quantity", "coloured", "group_of"):
+    for name in ("clock", "span", "number", "percent", "money", "quantity", "coloured", "group_of", "sure"):
         made.filters[name] = getattr(text, name)
     return made
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.web.pages.charts import Drawing, draw
+from assistant.web.pages.text import sure
 from assistant.workflow.board import Point
 
 DAYS = 14
@@ -44,7 +45,8 @@ def history_charts(points: Sequence[Point], now: float) -> list[Drawing]:
     middles = [s + DAY / 2 for s in starts]
     removed = {klass: [sum(p.redactions.get(klass, 0) for p in day) for day in days] for klass in _classes(points)}
     verdicts = {
-        v: [_share([p.verdict == v for p in day]) for day in days] for v in ("confirmed", "likely", "inconclusive")
+        sure(v): [_share([p.verdict == v for p in day]) for day in days]
+        for v in ("confirmed", "likely", "inconclusive")
     }
     made = [
         draw("removed", title="Values redacted on the way in, a day", unit="", t=middles, series=removed),
@@ -77,7 +79,9 @@ def drifts(points: Sequence[Point], now: float) -> list[Drift]:
         share = _share([p.verdict == verdict for p in today])
         usual = _share([p.verdict == verdict for day in before for p in day])
         far = share is not None and usual is not None and abs(share - usual) > 0.3 and len(today) > ENOUGH
-        found.append(Drift(f"{verdict} notes", _percent(share), _percent(usual), far, "verdicts left their usual mix"))
+        found.append(
+            Drift(f"notes: {sure(verdict)}", _percent(share), _percent(usual), far, "verdicts left their usual mix")
+        )
     scores, usual_scores = _mean([p.score for p in today]), _mean([p.score for day in before for p in day])
     low = scores is not None and scores < 0.2 and len(today) > ENOUGH
     found.append(

@@ -11,9 +11,12 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 from markupsafe import Markup, escape
+
+from assistant.core.hypothesis import Verdict
+from assistant.render.words import verdict_words
 
 _KEPT = {"\n", "\t"}
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
@@ -40,6 +43,11 @@ def visible(value: Any) -> Any:
 def group_of(klass: str) -> str:
     """card, secret or personal."""
     return next((name for name, classes in GROUPS.items() if klass.upper() in classes), "personal")
+
+
+def sure(verdict: str) -> str:
+    """A verdict as people read it (see `render.words`); any other word as it is."""
+    return verdict_words(verdict) if verdict in get_args(Verdict) else verdict  # type: ignore[arg-type]
 
 
 def coloured(text: str) -> Markup:
