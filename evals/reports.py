@@ -80,7 +80,7 @@ def html(report: Mapping[str, Any]) -> str:
         "table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .75rem;text-align:left;vertical-align:top;"
         "border-bottom:1px solid #8884}th{font-weight:500}</style>"
         f"<h1>Payments lab: {len(report['cases'])} worlds</h1><p>release {escape(str(head['release']))}, "
-        f"solver {escape(str(head['solver']))}</p><h2>Figures</h2><table>"
+        f"solver {escape(_solver(head))}</p><h2>Figures</h2><table>"
         f"<tr><th>figure<th>interval<th>value<th>target</tr>{rows}</table>{_plots(report['cases'])}{_pairs(report)}"
         f"{groups}<h2>Missed</h2><table>"
         f"<tr><th>case<th>tier<th>truth<th>said<th>verdict</tr>{misses}</table></html>"
@@ -114,6 +114,10 @@ def _group(name: str, rows: Mapping[str, str]) -> str:
     return f"<h2>cause@1 by {escape(name)}</h2><table>{body}</table>"
 
 
+def _solver(head: Mapping[str, Any]) -> str:
+    return f"{head['solver']} without {head['without']}" if head.get("without") else str(head["solver"])
+
+
 def readme_table(report: Mapping[str, Any]) -> str:
     """The README's table of lab figures, in Markdown."""
     head = report["head"]
@@ -126,7 +130,7 @@ def readme_table(report: Mapping[str, Any]) -> str:
         (
             *lines,
             "",
-            f"{len(report['cases'])} worlds, solver `{head['solver']}`, release `{head['release']}`. "
+            f"{len(report['cases'])} worlds, solver `{_solver(head)}`, release `{head['release']}`. "
             f"Weakest kinds: {weakest}.",
         )
     )

@@ -41,6 +41,11 @@ class Head:
     release: str
     solver: Solver
     config: str = ""
+    without: str = ""
+
+    def __post_init__(self) -> None:
+        if self.without not in {"", "topology"}:
+            raise UsageError(f'no "{self.without}" to go without', mend="--without topology")
 
 
 def samples(kinds: Sequence[str], seeds: Sequence[int], faults: Sequence[Path] = ()) -> tuple[Sample, ...]:
@@ -91,6 +96,7 @@ def read(file: Path, head: Head) -> list[dict[str, Any]]:
         first = json.loads(lines[0])["head"]
     except (ValueError, KeyError, TypeError):
         raise UsageError(f"{file}: not a run of this program", mend="give another --out") from None
+    first = {"without": "", **first}
     if first != asdict(head):
         changed = ", ".join(k for k in asdict(head) if first.get(k) != asdict(head)[k])
         raise UsageError(f"{file}: measured with another {changed}", mend="give another --out, or remove the file")
@@ -105,25 +111,29 @@ def read(file: Path, head: Head) -> list[dict[str, Any]]:
 
 def _solved(left: Sequence[Sample], head: Head, jobs: int) -> Iterable[Mapping[str, Any]]:
     if jobs <= 1:
-        yield from (solve(s, head.solver, head.config) for s in left)
+        yield from (solve(s, head.solver, head.config, without=head.without) for s in left)
         return
     with ProcessPoolExecutor(max_workers=jobs) as pool:
-        waiting = [pool.submit(solve, s, head.solver, head.config) for s in left]
+        waiting = [pool.submit(solve, s, head.solver, head.config, without=head.without) for s in left]
         for future in as_completed(waiting):
             yield future.result()
 
 
-def solve(sample: Sample, solver: Solver, config: str = "") -> dict[str, Any]:
-    """Make, predict, score. The prediction is made in a folder that holds no answers."""
+def solve(sample: Sample, solver: Solver, config: str = "", *, without: str = "") -> dict[str, Any]:
+    """Make, predict, score. The prediction is made in a folder that holds no answers, and no topology if `without` is
+    "topology"."""
     import time
 
     from evals.lab.make import make, write
     from evals.lab.spec import load_kind, read_kind
     from evals.sets.lab import case_of, note_of, truth_of
+    from evals.world_format import drop_topology
 
     kind = read_kind(Path(sample.fault)) if sample.fault else load_kind(sample.kind)
     with tempfile.TemporaryDirectory(prefix="payops-eval-") as folder, tempfile.TemporaryDirectory() as answers:
         world = write(make(kind, sample.seed), Path(folder), Path(answers))
+        if without == "topology":
+            drop_topology(world)
         began = time.monotonic()
         note = note_of(world, solver=solver, config=config)
         seconds = time.monotonic() - began

@@ -29,6 +29,7 @@ Kinds = Annotated[str, typer.Option("--kinds", help="lab kinds, separated by com
 Seeds = Annotated[str, typer.Option("--seeds", help="7, 1-20 or 1,5,9-12")]
 Faults = Annotated[list[Path] | None, typer.Option("--fault", help="a kind of your own (TOML), may be given again")]
 SolverName = Annotated[str, typer.Option("--solver", help="analyst, line (no model) or model (of --config)")]
+Without = Annotated[str, typer.Option("--without", help="topology: worlds do not say who calls whom (lab)")]
 Jobs = Annotated[int, typer.Option("--jobs", help="worlds at once")]
 Out = Annotated[Path | None, typer.Option("--out", help="cases file; a run that stopped goes on from it")]
 
@@ -69,6 +70,7 @@ def run(
     seeds: Seeds = "1",
     fault: Faults = None,
     solver: SolverName = "line",
+    without: Without = "",
     jobs: Jobs = 2,
     out: Out = None,
     config: Config = None,
@@ -88,7 +90,7 @@ def run(
         elif data is not None:
             result = _lab_folder(data, answers)
         else:
-            result = _lab(kinds, seeds, fault or [], solver, jobs, out, config)
+            result = _lab(kinds, seeds, fault or [], solver, jobs, out, config, without=without)
         _written(result, html, report)
         print_json(result) if as_json else _show(result)
 
@@ -154,11 +156,18 @@ def compare(
     before: Annotated[Path | None, typer.Argument(help="a report (the live release)")] = None,
     after: Annotated[Path | None, typer.Argument(help="a report (the candidate)")] = None,
     shadow: Annotated[bool, typer.Option("--shadow", help="what a candidate wrote beside the live model")] = False,
+    live: Annotated[str, typer.Option("--live", help="over lab worlds: analyst, line or a payops.toml")] = "",
+    candidate: Annotated[str, typer.Option("--candidate", help="likewise, set beside the live one")] = "",
+    kinds: Kinds = "",
+    seeds: Seeds = "1",
+    without: Without = "",
+    jobs: Jobs = 2,
     config: Config = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Two reports side by side, with wins and losses case by case; or the live model and its shadow, from the log."""
+    """Two reports side by side, with wins and losses case by case; or the live model and its shadow, from the log;
+    or two solvers over the same lab worlds."""
     from assistant.errors import UsageError
     from evals.gate import paired
     from evals.reports import read_report
@@ -167,8 +176,13 @@ def compare(
         if shadow:
             _shadow(config, state, as_json)
             return
+        if live or candidate:
+            _beside(live or "line", candidate or "line", kinds, seeds, without=without, jobs=jobs, as_json=as_json)
+            return
         if before is None or after is None:
-            raise UsageError("compare takes two reports, or --shadow", mend="payops eval compare --help")
+            raise UsageError(
+                "compare takes two reports, --shadow, or --live and --candidate", mend="payops eval compare --help"
+            )
         old, new = read_report(before), read_report(after)
         pairs = paired(new["cases"], {c["name"]: c for c in old["cases"]})
         sides = {k: [old["figures"].get(k), new["figures"].get(k)] for k in new["figures"]}
@@ -178,6 +192,22 @@ def compare(
         for name, (a, b) in sides.items():
             print(f"{name:<24} {a!s:<32} {b}")
         print(f"won {len(pairs.won)}, lost {len(pairs.lost)}, by chance {pairs.chance:.3f}")
+
+
+def _beside(live: str, candidate: str, kinds: str, seeds: str, *, without: str, jobs: int, as_json: bool) -> None:
+    import tempfile
+
+    from evals.beside import beside, in_words, side
+    from evals.samples import samples, seeds_of
+
+    heads = side(live, without), side(candidate, without)
+    wanted = samples([k.strip() for k in kinds.split(",") if k.strip()], seeds_of(seeds))
+    with tempfile.TemporaryDirectory(prefix="payops-compare-") as scratch:
+        found = beside(wanted, heads, Path(scratch), jobs=jobs)
+    if as_json:
+        print_json(found)
+        return
+    print(in_words(found))
 
 
 def _shadow(config: Path | None, state: Path | None, as_json: bool) -> None:
@@ -222,7 +252,15 @@ def write_report(
 
 
 def _lab(
-    kinds: str, seeds: str, faults: list[Path], solver: str, jobs: int, out: Path | None, config: Path | None
+    kinds: str,
+    seeds: str,
+    faults: list[Path],
+    solver: str,
+    jobs: int,
+    out: Path | None,
+    config: Path | None,
+    *,
+    without: str = "",
 ) -> Mapping[str, Any]:
     """Make, solve and score worlds; a cases file makes the run resumable."""
     import tempfile
@@ -239,7 +277,7 @@ def _lab(
     if solver == "model" and config is None:
         raise UsageError("solver model needs a model", mend="give --config with a [model] table")
     release = release_of(load_settings(config)).id
-    head = Head(FORMAT, release, solver, str(config.resolve()) if config else "")  # type: ignore[arg-type]
+    head = Head(FORMAT, release, solver, str(config.resolve()) if config else "", without)  # type: ignore[arg-type]
     wanted = samples([k.strip() for k in kinds.split(",") if k.strip()], seeds_of(seeds), faults)
     with tempfile.TemporaryDirectory(prefix="payops-eval-") as scratch:
         file = out or Path(scratch) / "cases.jsonl"
