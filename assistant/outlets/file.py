@@ -61,6 +61,8 @@ def _revision_of(path: Path) -> int:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in path.parent.glob(f".{path.name}.*"):  # by a process that was killed while it wrote
+        left.unlink(missing_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with fresh.open("w", encoding="utf-8") as file:
         file.write(text)
