@@ -42,3 +42,13 @@ def test_another_release_is_accepted_only_as_a_rollback_and_each_is_a_record(tmp
         kept = [json.dumps(dict(log.get(r.index).facts), default=str) for r in (first, second)]
     assert '"rollback": false' in kept[0] and now in kept[0]
     assert '"rollback": true' in kept[1] and "0123456789ab" in kept[1]
+
+
+def test_every_record_carries_the_release(tmp_path: Path) -> None:
+    settings = Settings(state=tmp_path / "state")
+    with closing(prompt_log(settings, FinalScanner())):
+        pass
+    with closing(prompt_log(settings, FinalScanner())) as log:
+        found = list(log.scan())
+    assert len(found) >= 2
+    assert {r.facts.get("release") for r in found} == {release_of(settings).id}
