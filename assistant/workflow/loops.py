@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from assistant.errors import OutletError, PayopsError
-from assistant.workflow.outbox import Carrier, Never, Outbox, Retractor
+from assistant.workflow.outbox import Carrier, Later, Never, Outbox, Retractor
 from redaction import RedactionError
 
 _HANGS_S = 60.0
@@ -106,6 +106,9 @@ class Courier:
         while self._allowed():
             parcel = self._outbox.claim(self.carrier.name, every_revision=self.carrier.every_revision)
             if parcel is None:
+                break
+            if not self._allowed():  # switched off while we waited for the database
+                self._outbox.postpone(parcel, Later("posts are switched off", after=1.0))
                 break
             try:
                 ref = self.carrier.deliver(parcel)
