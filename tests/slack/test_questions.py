@@ -261,6 +261,9 @@ def test_a_database_that_is_away_answers_500_so_that_slack_sends_again(stage: St
         def take(self, key: str, *, span_s: float = 0.0) -> bool:
             raise Away("gone")
 
+        def free_all_but(self, alive: frozenset[str]) -> None:
+            raise Away("gone")
+
     real, stage.service.claims = stage.service.claims, Gone()  # type: ignore[assignment]
     done, ts = stage.mention("what changed?", event_id="EvAgain")
     assert done.status_code == 500
