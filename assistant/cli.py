@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import difflib
 import gc
 import importlib
@@ -51,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"payops {metadata_version()}")
         return 0
     gc.set_threshold(*COLLECT_AT)
+    atexit.register(gc.freeze)  # or the collector walks all of it twice more on the way out: half a second
     name = args[0]
     if name not in commands():
         near = difflib.get_close_matches(name, commands(), n=1)

@@ -71,10 +71,13 @@ def _is_ours(info: os.stat_result) -> bool:
 
 
 def main() -> None:
-    """`python -m redaction.compiled`: keep the database of the shipped policy (for images, whose disk is read-only)."""
+    """`python -m redaction.compiled`: keep the databases of the shipped policy and of the last look (for images, whose
+    disk is read-only)."""
     from redaction.redactor import Redactor
+    from redaction.scan_glance import Glance
 
     Redactor.default().redact("warm")
+    Glance(after=0).possible("warm")
     sys.stdout.write(f"kept in {folder()}\n" if folder() else "not in a virtual environment: nothing is kept\n")
 
 

@@ -2,8 +2,8 @@
 
 Each entry is a necessary condition of one pattern of `scanner`, `scan_cards` or `scan_decode`, without its borders, and
 as wide as Python's Unicode classes where those see more than ASCII (any byte of a character beyond ASCII counts as a
-letter, a digit and a space at once). All of them are one Hyperscan database; it is made when enough bytes have come by
-to pay for it. Where Hyperscan is not installed, and until then, everything is possible and every pattern runs: the
+letter, a digit and a space at once). All of them are one Hyperscan database, kept as the triggers' is; it is made when
+enough bytes have come by to pay for it. Where Hyperscan is not installed, and until then, everything is possible and every pattern runs: the
 verdict is the same, and a test holds that.
 """
 
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import threading
 from typing import Any
+
+from redaction.triggers import database_of
 
 _D = r"[0-9\x80-\xff]"
 _W = r"[0-9A-Za-z_\x80-\xff]"
@@ -104,15 +106,8 @@ class Glance:
         except ImportError:
             self._left = None
             return None
-        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        expressions = [pattern.encode() for patterns in MAY_MATCH.values() for pattern in patterns]
-        database.compile(
-            expressions=expressions,
-            ids=list(range(len(expressions))),
-            elements=len(expressions),
-            flags=hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL,
-        )
-        return database
+        patterns = [pattern for patterns in MAY_MATCH.values() for pattern in patterns]
+        return database_of(patterns, flags=hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL)
 
     def _scanned(self, data: bytes) -> frozenset[str]:
         import hyperscan

@@ -39,26 +39,7 @@ class Triggers:
                 raise
             return None
         flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
-        place = compiled.folder()
-        name = compiled.name_of(self._patterns, flags=flags, engine=getattr(hyperscan, "__version__", ""))
-        saved = compiled.kept(place, name)
-        database = None if saved is None else _loaded(saved)
-        if database is None:
-            database = self._compiled(flags)
-            compiled.keep(place, name, lambda: hyperscan.dumpb(database))
-        return database
-
-    def _compiled(self, flags: int) -> Any:
-        import hyperscan
-
-        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        database.compile(
-            expressions=[p.encode() for p in self._patterns],
-            ids=list(range(len(self._patterns))),
-            elements=len(self._patterns),
-            flags=flags,
-        )
-        return database
+        return database_of(self._patterns, flags=flags)
 
     def _by_hyperscan(self, database: Any) -> Callable[[str], list[int]]:
         import hyperscan
@@ -93,6 +74,23 @@ class Triggers:
             return sorted(found)
 
         return fired
+
+
+def database_of(patterns: Sequence[str], *, flags: int) -> Any:
+    """The Hyperscan database of `patterns`, numbered in their order: the kept one, or compiled and kept."""
+    import hyperscan
+
+    place = compiled.folder()
+    name = compiled.name_of(patterns, flags=flags, engine=getattr(hyperscan, "__version__", ""))
+    saved = compiled.kept(place, name)
+    database = None if saved is None else _loaded(saved)
+    if database is None:
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        numbers = list(range(len(patterns)))
+        database.compile(expressions=[p.encode() for p in patterns], ids=numbers, elements=len(numbers), flags=flags)
+        made = database
+        compiled.keep(place, name, lambda: hyperscan.dumpb(made))
+    return database
 
 
 def _loaded(saved: bytes) -> Any:

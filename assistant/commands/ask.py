@@ -28,11 +28,12 @@ def ask(
     from assistant.ask import answer_to_json
     from assistant.ask import ask as line
     from assistant.commands.triage import telling
+    from assistant.drafting.lean import lean
     from assistant.drafting.model import load_beside
     from assistant.errors import UsageError
     from assistant.settings import load_settings, person
 
-    with one_line():
+    with one_line(), lean():
         if not question.strip():
             raise UsageError("the question is empty", mend='ask something: payops ask "why do Visa payments fail?"')
         settings = load_settings(config, state=state)

@@ -1,0 +1,34 @@
+"""What the libraries of a question try to import and work without, left out of a command that answers once and ends.
+
+`openai` looks for `aiohttp` (a transport that we do not use), `langsmith` for OpenTelemetry (tracing, which is off),
+`bm25s` for `scipy` (its other way to build the same matrix), `httpx` for `pygments` (its own command line), `requests`
+for a guesser of character sets (we read bytes). Each is optional to them: where it is absent they go on. Together they
+are a fifth of the memory of a `payops ask`. `serve` imports them all: it pays once.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+OPTIONAL = ("aiohttp", "opentelemetry", "scipy", "pygments", "chardet", "charset_normalizer")
+
+
+@contextmanager
+def lean() -> Iterator[None]:
+    """Until its end, none of `OPTIONAL` that is not imported yet can be imported: to the importer it is not installed.
+
+    For a process that does one thing; a thread that needs one of them meanwhile would be told that it is absent.
+    """
+    modules: dict[str, object] = sys.modules  # type: ignore[assignment]  None: "not found", see importlib's reference
+    hidden = [name for name in OPTIONAL if name not in modules]
+    warnings.filterwarnings("ignore", message="Unable to find acceptable character detection")
+    for name in hidden:
+        modules[name] = None
+    try:
+        yield
+    finally:
+        for name in hidden:
+            modules.pop(name, None)
