@@ -3,8 +3,8 @@
 Each entry is a necessary condition of one pattern of `scanner`, `scan_cards` or `scan_decode`, without its borders, and
 as wide as Python's Unicode classes where those see more than ASCII (any byte of a character beyond ASCII counts as a
 letter, a digit and a space at once). All of them are one Hyperscan database, kept as the triggers' is; it is made when
-enough bytes have come by to pay for it. Where Hyperscan is not installed, and until then, everything is possible and every pattern runs: the
-verdict is the same, and a test holds that.
+enough bytes have come by to pay for it. Where Hyperscan is not installed, and until then, everything is possible and
+every pattern runs: the verdict is the same, and a test holds that.
 """
 
 from __future__ import annotations
