@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 OPTIONAL = ("aiohttp", "opentelemetry", "scipy", "pygments", "chardet", "charset_normalizer")
 
@@ -22,7 +23,7 @@ def lean() -> Iterator[None]:
 
     For a process that does one thing; a thread that needs one of them meanwhile would be told that it is absent.
     """
-    modules: dict[str, object] = sys.modules  # type: ignore[assignment]  None: "not found", see importlib's reference
+    modules: dict[str, Any] = sys.modules  # None there means "not found": see the reference of `import`
     hidden = [name for name in OPTIONAL if name not in modules]
     warnings.filterwarnings("ignore", message="Unable to find acceptable character detection")
     for name in hidden:
