@@ -207,10 +207,15 @@ def build(
 
 
 def open_world(
-    path: Path, settings: Settings, *, actor: str = "cli", log: PromptLog | None = None
+    path: Path,
+    settings: Settings,
+    *,
+    actor: str = "cli",
+    log: PromptLog | None = None,
+    runbooks: RunbookIndex | None = None,
 ) -> tuple[House, WorldSource]:
-    """A house around a recorded world, standing at the world's moment, and around a log that is open already where one
-    is given. WorldError names what is wrong with the world."""
+    """A house around a recorded world, standing at the world's moment, and around a log and an index that are open
+    already where they are given. WorldError names what is wrong with the world."""
     from assistant.sources.world import WorldSource
 
     world = WorldSource.open(path, redactor_of(settings))
@@ -222,7 +227,10 @@ def open_world(
         fields={**said.fields, **configured.fields},
         approved=configured.approved or said.approved,
     )
-    return build(settings, world_sources(path), clock=world, actor=actor, overrides=overrides, log=log), world
+    made = build(
+        settings, world_sources(path), clock=world, actor=actor, overrides=overrides, log=log, runbooks=runbooks
+    )
+    return made, world
 
 
 def world_sources(path: Path) -> Callable[[Redactor], Sources]:

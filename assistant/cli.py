@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "log": ("assistant.commands.log", "app", "read, verify and export the prompt log"),
     "lab": ("assistant.commands.lab", "app", "make payment worlds that are broken in known ways"),
     "eval": ("assistant.commands.evaluate", "app", "predict, score, compare and gate"),
-    "backtest": ("assistant.commands.evaluate", "backtest", "replay past alerts of your own"),
+    "backtest": ("assistant.commands.backtest", "backtest", "replay past alerts of your own"),
     "world": ("assistant.commands.world", "app", "keep an incident as a redacted world"),
     "access": ("assistant.commands.access", "app", "who has which role since when"),
     "backup": ("assistant.commands.backup", "app", "the state kept elsewhere, and back"),

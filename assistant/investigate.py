@@ -54,7 +54,7 @@ def examine(incident: Incident, house: House, *, tell: Stage = lambda stage: Non
     tell("finding the runbook")
     runbook = _runbook(incident, analysis, house)
     context = context_of(observations, analysis, runbook, scanner=house.scanner)
-    return Case(incident, observations, analysis, runbook, context, redactions=dict(redactor.counts))
+    return Case(incident, observations, analysis, runbook, context, redactions=dict(redactor.removed))
 
 
 def note_of(case: Case, written: Written, house: House, *, revision: int = 1) -> Note:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.errors import UsageError
+from evals.intervals import paired_difference
 from evals.sets.lab import figures
 
 GATE = Path(__file__).resolve().parent / "gate.toml"
@@ -39,15 +40,43 @@ class Fallen:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Cases that one run got right and the other did not. `chance` is the p-value of an exact sign test."""
+    """Cases that one run got right and the other did not; `both` and `neither` count the rest. `chance` is the p-value
+    of an exact sign test, `difference` how much larger the share of right cases became, with its 95 % interval."""
 
     won: tuple[str, ...]
     lost: tuple[str, ...]
+    both: int = 0
+    neither: int = 0
 
     @property
     def chance(self) -> float:
         n, k = len(self.won) + len(self.lost), min(len(self.won), len(self.lost))
         return min(1.0, 2 * sum(math.comb(n, i) for i in range(k + 1)) / 2**n) if n else 1.0
+
+    @property
+    def difference(self) -> tuple[float, float, float]:
+        return paired_difference(self.both, len(self.won), len(self.lost), self.neither)
+
+    @property
+    def words(self) -> str:
+        by, low, high = self.difference
+        counted = f"won {len(self.won)}, lost {len(self.lost)} of {self.of}, by chance {self.chance:.3f}"
+        return f"{counted}; {by:+.3f} ({low:+.3f} to {high:+.3f})"
+
+    @property
+    def of(self) -> int:
+        return len(self.won) + len(self.lost) + self.both + self.neither
+
+    def as_json(self) -> dict[str, Any]:
+        by, low, high = (round(x, 4) for x in self.difference)
+        return {
+            "won": self.won,
+            "lost": self.lost,
+            "of": self.of,
+            "chance": round(self.chance, 4),
+            "difference": by,
+            "interval": (low, high),
+        }
 
 
 def read_gate(file: Path = GATE) -> Gate:
@@ -82,7 +111,14 @@ def value(figure: object) -> float | None:
 def judge(cases: Sequence[Mapping[str, Any]], gate: Gate, accepted: Mapping[str, Any] | None) -> tuple[Fallen, ...]:
     """What fell. A figure that nothing was counted for cannot hold its floor: it is named too."""
     now = figures([dict(c) for c in cases])
-    return (*_floors(now, gate), *(_against(cases, accepted, gate) if accepted else ()))
+    return (*_no_notes(cases), *_floors(now, gate), *(_against(cases, accepted, gate) if accepted else ()))
+
+
+def _no_notes(cases: Sequence[Mapping[str, Any]]) -> list[Fallen]:
+    """An error of ours in place of a note holds no gate, whatever the rest is like."""
+    found = [c for c in cases if "failed" in c]
+    shown = "; ".join(f"{c['name']}: {c['failed']}" for c in found[:3])
+    return [Fallen("notes", f"{len(found)} of {len(cases)} worlds gave no note ({shown})")] if found else []
 
 
 def _floors(now: Mapping[str, Any], gate: Gate) -> list[Fallen]:
@@ -101,8 +137,12 @@ def _floors(now: Mapping[str, Any], gate: Gate) -> list[Fallen]:
 def _against(cases: Sequence[Mapping[str, Any]], accepted: Mapping[str, Any], gate: Gate) -> list[Fallen]:
     """Falls against the accepted report, over the cases that both have; UsageError where there are none in common."""
     before = {c["name"]: c for c in accepted["cases"]}
-    both = [c for c in cases if c["name"] in before]
+    both = [c for c in cases if _same(c, before)]
     absent = sorted(set(before) - {c["name"] for c in cases})
+    others = sorted(c["name"] for c in cases if c["name"] in before and not _same(c, before))
+    if others:
+        why = f"{len(others)} of {len(before)} cases are other worlds than the accepted ones ({others[0]}, …)"
+        return [Fallen("cases", f"{why}: the lab has changed; measure it, and have the new report accepted")]
     if not both:
         raise UsageError("the accepted report has no case in common with this run", mend="run its kinds and seeds")
     then = figures([dict(before[c["name"]]) for c in both])
@@ -124,8 +164,17 @@ def _against(cases: Sequence[Mapping[str, Any]], accepted: Mapping[str, Any], ga
 def paired(
     cases: Sequence[Mapping[str, Any]], before: Mapping[str, Mapping[str, Any]], figure: str = "cause@1"
 ) -> Paired:
-    """Wins and losses case by case, against the cases of another run by name."""
+    """Wins and losses case by case, against the cases of another run by name: only where both saw the same world."""
     key = PAIRED[figure]
-    won = tuple(c["name"] for c in cases if c["name"] in before and c[key] and not before[c["name"]][key])
-    lost = tuple(c["name"] for c in cases if c["name"] in before and not c[key] and before[c["name"]][key])
-    return Paired(won, lost)
+    pairs = [(c["name"], bool(c[key]), bool(before[c["name"]][key])) for c in cases if _same(c, before)]
+    won = tuple(name for name, now, then in pairs if now and not then)
+    lost = tuple(name for name, now, then in pairs if then and not now)
+    both = sum(now and then for _, now, then in pairs)
+    return Paired(won, lost, both, len(pairs) - both - len(won) - len(lost))
+
+
+def _same(case: Mapping[str, Any], before: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Is there a case of that name, of the same world? Reports from before worlds were hashed are taken at their
+    word."""
+    other = before.get(case["name"])
+    return other is not None and len({case.get("world"), other.get("world")} - {None, ""}) < 2

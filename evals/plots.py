@@ -13,16 +13,19 @@ WIDTH, ROW = 200.0, 16
 _FIGURE = re.compile(r"([\d.]+) \(\d+/\d+, ([\d.]+)-([\d.]+)\)")
 
 
-def interval(figure: object) -> str:
-    """A proportion as a dot on its interval, 0 to 1; nothing where there is no proportion."""
+def interval(figure: object, target: str = "") -> str:
+    """A proportion as a dot on its interval, 0 to 1, with a red tick at its target; nothing where there is none."""
     found = _FIGURE.fullmatch(str(figure))
     if not found:
         return ""
     at, low, high = (round(WIDTH * float(x), 1) for x in found.groups())
+    wanted = re.search(r"[\d.]+$", target)
+    x = round(WIDTH * float(wanted[0]) + 2, 1) if wanted else 0
+    tick = f'<line x1={x} y1=1 x2={x} y2=15 stroke="#c0392b" stroke-width=2 />' if wanted else ""
     return (
         f'<svg width=204 height={ROW} role=img aria-label="{escape(str(figure))}">'
         '<line x1=2 y1=8 x2=202 y2=8 stroke="#8886"/>'
-        f"<line x1={low + 2} y1=8 x2={high + 2} y2=8 stroke=currentColor stroke-width=3 />"
+        f"{tick}<line x1={low + 2} y1=8 x2={high + 2} y2=8 stroke=currentColor stroke-width=3 />"
         f"<circle cx={at + 2} cy=8 r=4 fill=currentColor /></svg>"
     )
 

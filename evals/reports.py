@@ -1,4 +1,4 @@
-"""Reports: a run as JSON with everything, as HTML with plots, as tables in the README."""
+"""Reports: a run as JSON with everything, as lines of text, as tables in the README (`evals.report_page`: as HTML)."""
 
 from __future__ import annotations
 
@@ -6,47 +6,82 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from assistant.errors import UsageError
 from evals.gate import PAIRED, paired, value
-from evals.plots import calibration, interval, onsets, verdicts
-from evals.samples import FORMAT, Head
-from evals.sets.lab import summary
+from evals.head import FORMAT, SOLVERS, Head
+from evals.sets.lab import figures, summary
+from evals.targets import SIZE, against, as_json, size, too_small
 
 ACCEPTED = Path(__file__).resolve().parent / "accepted" / "lab.json"
 
 
 def report_of(cases: Sequence[Mapping[str, Any]], head: Head, accepted: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The whole report. `paired` compares with the accepted one, case by case."""
-    ordered = sorted((dict(c) for c in cases), key=lambda c: c["name"])
-    out: dict[str, Any] = {"set": "lab", "head": asdict(head), "floors": {}, **summary(ordered), "cases": ordered}
+    """The whole report. `paired` compares with the accepted one, case by case; `unmade` names what is no world with its
+    seed, `no_note` the worlds where an error of ours stands in place of a note (they count as wrong)."""
+    ordered = sorted((dict(c) for c in cases if "unmade" not in c), key=lambda c: c["name"])
+    found = summary(ordered)
+    out: dict[str, Any] = {
+        "set": "lab",
+        "head": asdict(head),
+        "floors": {},
+        **found,
+        "against": as_json(against(found["figures"])),
+        "size": size(ordered),
+        "unmade": [{"name": c["name"], "why": c["unmade"]} for c in cases if "unmade" in c],
+        "no_note": [{"name": c["name"], "why": c["failed"]} for c in ordered if "failed" in c],
+        "cases": ordered,
+    }
     if accepted:
         before = {c["name"]: c for c in accepted["cases"]}
-        pairs = {name: paired(ordered, before, name) for name in PAIRED}
-        said = {k: {"won": p.won, "lost": p.lost, "chance": round(p.chance, 4)} for k, p in pairs.items()}
+        said = {name: paired(ordered, before, name).as_json() for name in PAIRED}
         out["paired"] = said.pop("cause@1")
         out["paired_by"] = said
     return out
 
 
 def read_report(file: Path) -> dict[str, Any]:
-    """A report of this format. UsageError for another one, or for one with cases missing."""
+    """A report of this format. UsageError for another one, for one with cases missing, and for one whose figures are
+    not those of its cases: a report is never trusted further than its cases carry it."""
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
-        found = report["head"]["format"]
-        cases = report["cases"]
+        found, solver = report["head"]["format"], report["head"].get("solver")
+        cases, said = report["cases"], report.get("figures", {})
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}", mend="check the path") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise UsageError(f"{file}: not a report", mend="make one: payops eval run lab --report FILE") from None
+    again = "run the evaluation again"
     if found != FORMAT:
-        raise UsageError(f"{file}: report format {found}, this program reads {FORMAT}", mend="run the evaluation again")
-    if not cases:
-        raise UsageError(f"{file}: a report without cases", mend="run the evaluation again")
+        raise UsageError(f"{file}: report format {found}, this program reads {FORMAT}", mend=again)
+    if not cases or not said:
+        raise UsageError(f"{file}: a report without cases or figures", mend=again)
+    if solver not in SOLVERS:
+        raise UsageError(f"{file}: a report of no solver of ours ({solver})", mend=again)
+    _carried(file, cases, said)
     return dict(report)
+
+
+def _carried(file: Path, cases: Sequence[Mapping[str, Any]], said: Mapping[str, Any]) -> None:
+    """UsageError where a figure is not what the cases make it: cases are missing, or it was edited."""
+    try:
+        names = {str(c["name"]) for c in cases}
+        made = figures([dict(c) for c in cases])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{file}: a case lacks {error}", mend="run the evaluation again") from None
+    wrong = [name for name, figure in said.items() if name in made and _bare(made[name]) != _bare(figure)]
+    if wrong:
+        mend = "take the file as the run wrote it, or run the evaluation again"
+        raise UsageError(f"{file}: its cases do not make its figures ({', '.join(wrong[:4])})", mend=mend)
+    if len(names) != len(cases):
+        raise UsageError(f"{file}: a case stands twice", mend="run the evaluation again")
+
+
+def _bare(figure: object) -> object:
+    """Without the interval, whose digits were fewer once."""
+    return str(figure).rsplit(", ", 1)[0] if isinstance(figure, str) else figure
 
 
 def accepted_report(file: Path = ACCEPTED) -> dict[str, Any] | None:
@@ -59,81 +94,46 @@ def seeds_in(report: Mapping[str, Any] | None) -> str:
     return ",".join(map(str, sorted({int(c["seed"]) for c in report["cases"] if "seed" in c}))) if report else ""
 
 
-def html(report: Mapping[str, Any]) -> str:
-    """One page, no script, no outside asset: figures with their intervals, then each grouping, then every miss."""
-    head = report["head"]
-    rows = "".join(
-        f"<tr><th>{escape(name)}</th><td>{interval(figure)}</td><td>{escape(str(figure))}</td>"
-        f"<td>{escape(str(report['targets'].get(name, '')))}</td></tr>"
-        for name, figure in report["figures"].items()
-    )
-    groups = "".join(_group(key.removeprefix("by_"), report[key]) for key in report if key.startswith("by_"))
-    misses = "".join(
-        f"<tr><td>{escape(c['name'])}</td><td>{escape(str(c['tier']))}</td><td>{escape(str(c['truth']))}</td>"
-        f"<td>{escape(str(c['said']))}</td><td>{escape(str(c['verdict']))}</td></tr>"
-        for c in report["failures"]
-    )
-    return (
-        "<!doctype html><html lang=en><meta charset=utf-8><title>payops: lab report</title><style>"
-        "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}"
-        ":root{color-scheme:light dark}"
-        "table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .75rem;text-align:left;vertical-align:top;"
-        "border-bottom:1px solid #8884}th{font-weight:500}</style>"
-        f"<h1>Payments lab: {len(report['cases'])} worlds</h1><p>release {escape(str(head['release']))}, "
-        f"solver {escape(_solver(head))}</p><h2>Figures</h2><table>"
-        f"<tr><th>figure<th>interval<th>value<th>target</tr>{rows}</table>{_plots(report['cases'])}{_pairs(report)}"
-        f"{groups}<h2>Missed</h2><table>"
-        f"<tr><th>case<th>tier<th>truth<th>said<th>verdict</tr>{misses}</table></html>"
-    )
-
-
-def _plots(cases: Sequence[Mapping[str, Any]]) -> str:
-    return (
-        f"<h2>Verdicts</h2>{verdicts(cases)}<h2>Confidence against how often it was right</h2>{calibration(cases)}"
-        f"<h2>Onset errors</h2>{onsets(cases)}"
-    )
-
-
-def _pairs(report: Mapping[str, Any]) -> str:
-    if "paired" not in report:
-        return ""
-    pairs = {"cause@1": report["paired"], **report.get("paired_by", {})}
-    rows = "".join(
-        f"<tr><th>{escape(k)}</th><td>{len(p['won'])}</td><td>{len(p['lost'])}</td><td>{p['chance']}</td>"
-        f"<td>{escape(', '.join(p['lost'][:8]))}</td></tr>"
-        for k, p in pairs.items()
-    )
-    return (
-        "<h2>Against the accepted report</h2><table><tr><th>figure<th>won<th>lost<th>by chance<th>lost cases</tr>"
-        f"{rows}</table>"
-    )
-
-
-def _group(name: str, rows: Mapping[str, str]) -> str:
-    body = "".join(f"<tr><th>{escape(k)}</th><td>{interval(v)}</td><td>{escape(v)}</td></tr>" for k, v in rows.items())
-    return f"<h2>cause@1 by {escape(name)}</h2><table>{body}</table>"
-
-
-def _solver(head: Mapping[str, Any]) -> str:
+def solver_words(head: Mapping[str, Any]) -> str:
     return f"{head['solver']} without {head['without']}" if head.get("without") else str(head["solver"])
 
 
+def mark_of(report: Mapping[str, Any]) -> str:
+    """Which table of the README a report belongs in: `lab`, or `lab-without-topology`."""
+    without = report["head"].get("without")
+    return f"lab-without-{without}" if without else "lab"
+
+
+def size_words(report: Mapping[str, Any]) -> str:
+    """How large a run is beside the targets' own size."""
+    found = size(report["cases"])
+    lacks = too_small(found)
+    wanted = ", ".join(f"{want} {name}" for name, want in SIZE.items())
+    said = f"{len(report['cases'])} worlds of {found['kinds']} kinds, " + ", ".join(f"{found[n]} {n}" for n in SIZE)
+    return f"{said}: too few for the targets ({', '.join(lacks)})" if lacks else f"{said}: the targets' size ({wanted})"
+
+
 def readme_table(report: Mapping[str, Any]) -> str:
-    """The README's table of lab figures, in Markdown."""
-    head = report["head"]
-    lines = ["| figure | value (hits/of, 95 % interval) | target |", "|---|---|---|"]
-    lines += [
-        f"| {name} | {figure} | {report['targets'].get(name, '')} |" for name, figure in report["figures"].items()
+    """The README's table of lab figures, in Markdown: each bound against its target, the weakest kinds first."""
+    head, held = report["head"], against(report["figures"])
+    lines = ["| figure | value (hits/of, 95 % interval) | target | the interval says |", "|---|---|---|---|"]
+    for name, figure in report["figures"].items():
+        said = held.get(name)
+        lines.append(f"| {name} | {figure} | {said.target if said else ''} | {said.words if said else ''} |")
+    weakest = ", ".join(f"{k} {value(v):.2f}" for k, v in list(report["by_kind"].items())[:8] if value(v) is not None)
+    told = [f"{len(report.get(k, ()))} {words}" for k, words in _TOLD.items() if report.get(k)]
+    last = [
+        f"{size_words(report)}; solver `{solver_words(head)}`, release `{head['release']}`.",
+        f"Weakest kinds (cause@1): {weakest}.",
+        *(f"{t}." for t in told),
     ]
-    weakest = ", ".join(f"{k} {value(v):.2f}" for k, v in list(report["by_kind"].items())[:6] if value(v) is not None)
-    return "\n".join(
-        (
-            *lines,
-            "",
-            f"{len(report['cases'])} worlds, solver `{_solver(head)}`, release `{head['release']}`. "
-            f"Weakest kinds: {weakest}.",
-        )
-    )
+    return "\n".join((*lines, "", " ".join(last)))
+
+
+_TOLD = {
+    "no_note": "worlds where an error of ours stands in place of a note (counted as wrong)",
+    "unmade": "seeds that make no world of their kind (no alert of it fires; not counted)",
+}
 
 
 def write_table(readme: Path, name: str, table: str) -> None:

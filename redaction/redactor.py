@@ -87,6 +87,7 @@ class Redactor:
         self._detect = detect
         self._tokens = scope
         self._family = family
+        self._own = Totals()
 
     @staticmethod
     def default() -> Redactor:
@@ -129,7 +130,13 @@ class Redactor:
     @property
     def counts(self) -> Mapping[str, int]:
         """Values removed by class, by this redactor and the incident redactors made from it, since it was made."""
-        return self._family.totals()
+        return self._family.totals.so_far()
+
+    @property
+    def removed(self) -> Mapping[str, int]:
+        """Values removed by class by this redactor itself: of an incident's, what was removed while it was looked into
+        this time, whatever else the process looks into."""
+        return self._own.so_far()
 
     def for_incident(self, incident_id: str, *, epoch: int = 1) -> Redactor:
         """The redactor of one incident: equal values have equal tokens in all its texts, and in no other incident's.
@@ -160,7 +167,8 @@ class Redactor:
         counts: dict[str, int] = {}
         for span in spans:
             counts[span.klass] = counts.get(span.klass, 0) + 1
-        self._family.add(counts)
+        self._own.add(counts)
+        self._family.totals.add(counts)
         return seal(new, spans=spans, counts=counts)
 
     def redact_many(self, texts: Sequence[str]) -> list[RedactedText]:
@@ -200,23 +208,31 @@ class Redactor:
         return findings_in(source, seen)
 
 
+class Totals:
+    """Counts by class, from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        with self._lock:
+            for klass, count in counts.items():
+                self._counts[klass] += count
+
+    def so_far(self) -> Mapping[str, int]:
+        with self._lock:
+            return MappingProxyType(dict(self._counts))
+
+
 class Family:
     """What a redactor shares with its incident redactors: scopes by incident, and totals."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._totals: Counter[str] = Counter()
+        self.totals = Totals()
         self._scopes: OrderedDict[str, Tokens] = OrderedDict()
         self._gone: dict[str, int] = {}
-
-    def add(self, counts: Mapping[str, int]) -> None:
-        with self._lock:
-            for klass, count in counts.items():
-                self._totals[klass] += count
-
-    def totals(self) -> Mapping[str, int]:
-        with self._lock:
-            return MappingProxyType(dict(self._totals))
 
     def scope(self, incident_id: str, epoch: int) -> Tokens:
         with self._lock:

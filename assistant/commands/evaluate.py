@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from assistant.commands._shared import AsJson, Config, State, one_line, print_json
+from assistant.commands._runs import Wanted, lab_folder, lab_run, show, written
+from assistant.commands._shared import AsJson, Config, State, one_line, print_json, watched
 
 # ruff: noqa: T201
 
@@ -31,7 +32,9 @@ Faults = Annotated[list[Path] | None, typer.Option("--fault", help="a kind of yo
 SolverName = Annotated[str, typer.Option("--solver", help="analyst, line (no model) or model (of --config)")]
 Without = Annotated[str, typer.Option("--without", help="topology: worlds do not say who calls whom (lab)")]
 Jobs = Annotated[int, typer.Option("--jobs", help="worlds at once")]
-Out = Annotated[Path | None, typer.Option("--out", help="cases file; a run that stopped goes on from it")]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="cases file, or a folder for them; a run that stopped goes on from it")
+]
 
 
 @app.command()
@@ -57,7 +60,7 @@ def predict(name: SetName, data: Data = None, as_json: AsJson = False) -> None:
         folder = data_dir(name, data)
         if folder is None:
             raise UsageError(f'set "{name}" needs its data', mend="give the folder of the set to --data")
-        for prediction in _watched(predictions(name, folder), name):
+        for prediction in watched(predictions(name, folder), name):
             sys.stdout.write(json.dumps(prediction, ensure_ascii=False, default=str) + "\n")
             sys.stdout.flush()
 
@@ -88,11 +91,11 @@ def run(
         if name != "lab":
             result = measure(name, data_dir(name, data))
         elif data is not None:
-            result = _lab_folder(data, answers)
+            result = lab_folder(data, answers)
         else:
-            result = _lab(kinds, seeds, fault or [], solver, jobs, out, config, without=without)
-        _written(result, html, report)
-        print_json(result) if as_json else _show(result)
+            result = lab_run(Wanted(kinds, seeds, fault or [], solver, without, jobs, out, config))
+        written(result, html, report)
+        print_json(result) if as_json else show(result)
 
 
 @app.command()
@@ -115,9 +118,9 @@ def gate(
         if report:
             result: Mapping[str, Any] = read_report(report)
         elif small:
-            result = _lab(",".join(limits.small["kinds"]), str(limits.small["seeds"]), [], "line", jobs, out, None)
+            result = lab_run(Wanted(",".join(limits.small["kinds"]), str(limits.small["seeds"]), jobs=jobs, out=out))
         else:
-            result = _lab(kinds, seeds or seeds_in(accepted_report()) or "1-20", [], "line", jobs, out, None)
+            result = lab_run(Wanted(kinds, seeds or seeds_in(accepted_report()) or "1-20", jobs=jobs, out=out))
         fallen = judge(result["cases"], limits, None if small else accepted_report())
         if as_json:
             print_json({"held": not fallen, "fallen": [{"figure": f.figure, "why": f.why} for f in fallen]})
@@ -169,7 +172,7 @@ def compare(
     """Two reports side by side, with wins and losses case by case; or the live model and its shadow, from the log;
     or two solvers over the same lab worlds."""
     from assistant.errors import UsageError
-    from evals.gate import paired
+    from evals.gate import PAIRED, paired
     from evals.reports import read_report
 
     with one_line():
@@ -184,14 +187,18 @@ def compare(
                 "compare takes two reports, --shadow, or --live and --candidate", mend="payops eval compare --help"
             )
         old, new = read_report(before), read_report(after)
-        pairs = paired(new["cases"], {c["name"]: c for c in old["cases"]})
+        before_by = {c["name"]: c for c in old["cases"]}
+        pairs = {name: paired(new["cases"], before_by, name) for name in PAIRED}
+        if not pairs["cause@1"].of:
+            raise UsageError("the two reports have no world in common", mend="run both over the same kinds and seeds")
         sides = {k: [old["figures"].get(k), new["figures"].get(k)] for k in new["figures"]}
         if as_json:
-            print_json({"figures": sides, "won": pairs.won, "lost": pairs.lost, "chance": pairs.chance})
+            print_json({"figures": sides, "paired": {k: p.as_json() for k, p in pairs.items()}})
             return
         for name, (a, b) in sides.items():
-            print(f"{name:<24} {a!s:<32} {b}")
-        print(f"won {len(pairs.won)}, lost {len(pairs.lost)}, by chance {pairs.chance:.3f}")
+            print(f"{name:<24} {a!s:<34} {b}")
+        for name, p in pairs.items():
+            print(f"{name}: {p.words} (95 % interval)")
 
 
 def _beside(live: str, candidate: str, kinds: str, seeds: str, *, without: str, jobs: int, as_json: bool) -> None:
@@ -232,169 +239,20 @@ def _shadow(config: Path | None, state: Path | None, as_json: bool) -> None:
 def write_report(
     report: Annotated[Path, typer.Argument(help="a report (JSON)")],
     html: Annotated[Path | None, typer.Option(help="write the HTML page here")] = None,
-    readme: Annotated[Path | None, typer.Option(help="rewrite the lab table of this README")] = None,
+    readme: Annotated[Path | None, typer.Option(help="rewrite the table of this README that it belongs in")] = None,
     rules: Annotated[Path | None, typer.Option(help="write Prometheus rules that watch for drift from it")] = None,
 ) -> None:
     """Show a report, write its page, its drift rules, or rewrite the README's table from it."""
-    from evals.reports import read_report, readme_table, write_table
+    from evals.reports import mark_of, read_report, readme_table, write_table
 
     with one_line():
         result = read_report(report)
-        _written(result, html, None)
+        written(result, html, None)
         if readme:
-            write_table(readme, "lab", readme_table(result))
+            write_table(readme, mark_of(result), readme_table(result))
         if rules:
             from evals.drift import rules as drift_rules
 
             rules.write_text(drift_rules(result), encoding="utf-8")
         if not html and not readme and not rules:
-            _show(result)
-
-
-def _lab(
-    kinds: str,
-    seeds: str,
-    faults: list[Path],
-    solver: str,
-    jobs: int,
-    out: Path | None,
-    config: Path | None,
-    *,
-    without: str = "",
-) -> Mapping[str, Any]:
-    """Make, solve and score worlds; a cases file makes the run resumable."""
-    import tempfile
-
-    from assistant.errors import UsageError
-    from assistant.release import release_of
-    from assistant.settings import load_settings
-    from evals.reports import accepted_report, report_of
-    from evals.samples import FORMAT, Head, samples, seeds_of
-    from evals.samples import run as run_samples
-
-    if solver not in {"analyst", "line", "model"}:
-        raise UsageError(f'no solver "{solver}"', mend="analyst, line or model")
-    if solver == "model" and config is None:
-        raise UsageError("solver model needs a model", mend="give --config with a [model] table")
-    release = release_of(load_settings(config)).id
-    head = Head(FORMAT, release, solver, str(config.resolve()) if config else "", without)  # type: ignore[arg-type]
-    wanted = samples([k.strip() for k in kinds.split(",") if k.strip()], seeds_of(seeds), faults)
-    with tempfile.TemporaryDirectory(prefix="payops-eval-") as scratch:
-        file = out or Path(scratch) / "cases.jsonl"
-        cases = list(_watched(run_samples(wanted, head, file, jobs=jobs), "lab", total=len(wanted)))
-    return report_of(cases, head, accepted_report())
-
-
-def _lab_folder(data: Path, answers: Path | None) -> Mapping[str, Any]:
-    from evals.sets import lab
-
-    return lab.score(list(_watched(lab.predict(data), "lab")), data, answers)
-
-
-def _written(result: Mapping[str, Any], html: Path | None, report: Path | None) -> None:
-    from evals.reports import html as page
-
-    if html:
-        html.write_text(page(result), encoding="utf-8")
-    if report:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
-def _watched(items: Iterable[Mapping[str, Any]], name: str, *, total: int | None = None) -> Iterator[Mapping[str, Any]]:
-    """A progress bar on standard error where people watch."""
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(name, total=total)
-        for item in items:
-            progress.advance(task)
-            yield item
-
-
-def _show(result: Mapping[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    table = Table(title=f"{result['set']}: {len(result['cases'])} cases", title_justify="left")
-    for column in ("figure", "value", "floor", "target"):
-        table.add_column(column)
-    for name, value in result["figures"].items():
-        row = (name, value, result["floors"].get(name, ""), result["targets"].get(name, ""))
-        table.add_row(*(Text(f"{v:.4g}" if isinstance(v, float) else str(v)) for v in row))
-    console.print(table)
-    for key in (k for k in result if k.startswith("by_")):
-        weak = ", ".join(f"{name} {figure}" for name, figure in list(result[key].items())[:8])
-        console.print(Text(f"{key.removeprefix('by_')}, weakest first: {weak}"))
-    if "paired" in result:
-        p = result["paired"]
-        console.print(Text(f"against the accepted report: won {len(p['won'])}, lost {len(p['lost'])}, p {p['chance']}"))
-    for failure in result["failures"]:
-        console.print(Text(f"missed: {json.dumps(failure, ensure_ascii=False, default=str)[:300]}"))
-
-
-def backtest(
-    days: Annotated[int, typer.Option("--days", help="how far back")] = 30,
-    limit: Annotated[int, typer.Option("--limit", help="at most so many incidents")] = 500,
-    config: Config = None,
-    state: State = None,
-    as_json: AsJson = False,
-) -> None:
-    """Replay past alerts of your own: notes per incident, what each would have said and cost. Posts nothing."""
-    from contextlib import closing
-
-    from assistant.backtest import as_json as row
-    from assistant.backtest import replay
-    from assistant.bootstrap import build_live
-    from assistant.errors import UsageError
-    from assistant.incidents import Spans
-    from assistant.settings import load_settings
-
-    with one_line():
-        if days < 1:
-            raise UsageError("--days must be at least 1", mend="give a number of days")
-        settings = load_settings(config, state=state)
-        if not settings.prometheus.url:
-            raise UsageError("a backtest needs a Prometheus", mend='set [prometheus] url = "…" in payops.toml')
-        house = build_live(settings, actor="backtest")
-        spans = Spans(lead=settings.workflow.lead_s, baseline=settings.workflow.baseline_s)
-        price = settings.model.price_in
-        with closing(house.promptlog):
-            found = replay(house, days=days, spans=spans, limit=limit)
-            rows = list(_watched((row(r, price_in=price) for r in found), "past incidents"))
-        if as_json:
-            print_json(_totals(rows, days))
-            return
-        for r in rows:
-            print(f"{r['at']}  {r['verdict']:<13} {r['title']}  ({', '.join(r['alerts'][:3])})")
-        print(_in_words(_totals(rows, days), settings.model.currency))
-
-
-def _totals(rows: list[Mapping[str, Any]], days: int) -> dict[str, Any]:
-    verdicts = {v: sum(r["verdict"] == v for r in rows) for v in ("confirmed", "likely", "inconclusive", "none")}
-    return {
-        "days": days,
-        "incidents": len(rows),
-        "notes_a_day": round(len(rows) / days, 2),
-        "verdicts": verdicts,
-        "nothing_wrong": sum(r["status"] == "nothing wrong now" for r in rows),
-        "tokens": sum(r["tokens"] for r in rows),
-        "cost": round(sum(r["cost"] for r in rows), 2),
-        "notes": rows,
-    }
-
-
-def _in_words(totals: Mapping[str, Any], currency: str) -> str:
-    said = ", ".join(f"{n} {v}" for v, n in totals["verdicts"].items() if n)
-    return (
-        f"{totals['incidents']} incidents in {totals['days']} days ({totals['notes_a_day']} a day): {said or 'none'}; "
-        f"{totals['nothing_wrong']} with nothing wrong; a model would have read about {totals['tokens']:,} tokens, "
-        f"{totals['cost']} {currency}"
-    )
+            show(result)

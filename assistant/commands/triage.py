@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from assistant.core.alert import Alert, Rule
     from assistant.core.note import Note
     from assistant.house import House
-    from assistant.ports import AlertSource
+    from assistant.ports import AlertSource, RunbookIndex
     from assistant.settings import Settings
 
 DEMO_WORLD = Path(__file__).resolve().parents[2] / "evals" / "worlds" / "first"
@@ -92,13 +92,14 @@ def _settings(config: Path | None, state: Path | None) -> Settings:
     return load_settings(config, state=state)
 
 
-def note_of_world(path: Path, settings: Settings, quiet: bool = True) -> Note:
+def note_of_world(path: Path, settings: Settings, quiet: bool = True, *, runbooks: RunbookIndex | None = None) -> Note:
+    """The note of a world; around an index that is open already where one is given. WorldError where there is none."""
     from assistant.bootstrap import open_world
     from assistant.errors import SourceError, WorldError
 
     with telling(quiet) as tell:
         tell("opening the world")
-        house, source = open_world(path, settings)
+        house, source = open_world(path, settings, runbooks=runbooks)
         with closing(house.promptlog):
             try:
                 found = source.alerts()

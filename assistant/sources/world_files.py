@@ -106,6 +106,7 @@ def raw_series(folder: Path, *, until: float) -> tuple[Series, ...]:
 def raw_logs(folder: Path, *, until: float) -> LogLines:
     """`logs.ndjson` in time order."""
     numbers: dict[tuple[tuple[str, str], ...], int] = {}
+    as_written: dict[tuple[tuple[str, str], ...], int] = {}  # most lines repeat a label set that was checked already
     rows: list[tuple[int, int, str]] = []
     for where, item in _ndjson(folder / "logs.ndjson", "loki"):
         ts, line = item.get("ts"), item.get("line")
@@ -114,8 +115,13 @@ def raw_logs(folder: Path, *, until: float) -> LogLines:
                 f'{where}: wants {{"ts": nanoseconds, "labels": {{…}}, "line": "…"}}', mend="mend that line"
             )
         if ts <= until * 1e9:
-            key = tuple(sorted(_labels(item, where).items()))
-            rows.append((ts, numbers.setdefault(key, len(numbers)), line))
+            try:
+                number = as_written[tuple(item["labels"].items())]
+            except (KeyError, TypeError, AttributeError):
+                labels = _labels(item, where)
+                number = numbers.setdefault(tuple(sorted(labels.items())), len(numbers))
+                as_written[tuple(labels.items())] = number
+            rows.append((ts, number, line))
     rows.sort(key=lambda r: r[0])
     ts_s = np.array([r[0] for r in rows], dtype=np.float64) / 1e9
     return LogLines(ts_s, tuple(r[1] for r in rows), tuple(r[2] for r in rows), tuple(dict(k) for k in numbers))
@@ -133,7 +139,8 @@ def _ndjson(path: Path, source: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 if size > MAX_FILE or len(line) == MAX_LINE:
                     raise WorldError(f"{path}:{number}: too large", mend="split the world")
                 if line.strip():
-                    yield f"{path}:{number}", _object(line, f"{path}:{number}")
+                    where = f"{path}:{number}"
+                    yield where, _object(line, where)
     except FileNotFoundError:
         raise SourceRefused(source, f"this world has no {path.name}") from None
     except (OSError, EOFError, zlib.error) as error:

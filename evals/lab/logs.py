@@ -322,10 +322,12 @@ def _shifted(
     ts, labels, line = e
     service = labels[w.stream["service"]]
     for x in active:
-        if x.fault.component in ROLES and w.shop.service(x.fault.component) == service:
+        if x.fault.mechanism not in {"vanish", "skew"} or x.fault.component not in ROLES:
+            continue
+        if w.shop.service(x.fault.component) == service:
             strength = float(x.fault.strength(np.array([ts / 1e9]), x.onset)[0])
-            if x.fault.mechanism == "vanish" and x.fault.signal == "logs" and strength > 0:
-                return None
             if x.fault.mechanism == "skew":
                 ts += int(x.fault.seconds * strength * 1e9)
+            elif x.fault.signal == "logs" and strength > 0:
+                return None
     return ts, labels, line

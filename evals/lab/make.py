@@ -278,8 +278,14 @@ def head(w: World) -> WorldHead:
     return WorldHead(shop.world, w.truth.now, shop.timezone, services, edges)
 
 
-def _number(v: float) -> float | int | None:
-    return None if math.isnan(v) else int(v) if v.is_integer() else v
+def _numbers(values: np.ndarray[Any, Any]) -> list[float | int | None]:
+    """As JSON has them: no sample is null, whole numbers are written without a point."""
+    out: list[Any] = values.tolist()
+    for i in np.flatnonzero(values == np.floor(values)).tolist():
+        out[i] = int(out[i])
+    for i in np.flatnonzero(np.isnan(values)).tolist():
+        out[i] = None
+    return out
 
 
 def series_lines(w: World) -> list[str]:
@@ -288,15 +294,16 @@ def series_lines(w: World) -> list[str]:
     out = []
     for labels, values in w.rows:
         if np.isnan(values).any() or (values != np.floor(values)).any():
-            v: list[Any] = [_number(x) for x in values.tolist()]
+            v = _numbers(values)
         else:
             v = values.astype(np.int64).tolist()
         out.append(dumps({"labels": labels, "t0": t0, "step": step, "v": v}))
     return out
 
 
-def write(w: World, out: Path, answers: Path) -> Path:
+def write(w: World, out: Path, answers: Path, *, packed: bool = True) -> Path:
     """Write the world under `out`/<neutral name> and its answers to `answers`/<same name>.toml. Raises WorldError.
+    Samples and lines are gzipped, unless it is read once and thrown away.
 
     The folder gets its name when it is whole: a run that is cut off leaves no half world behind that name.
     """
@@ -308,8 +315,9 @@ def write(w: World, out: Path, answers: Path) -> Path:
     (part / "world.toml").write_text(head_text(head(w)))
     write_json(part / "alerts.json", boards.alerts_document(shop, b))
     write_json(part / "rules.json", boards.rules_document(shop, b))
-    write_lines(part / "metrics" / "series.ndjson.gz", series_lines(w))
-    write_lines(part / "logs.ndjson.gz", (dumps(e) for e in w.entries))
+    ending = ".gz" if packed else ""
+    write_lines(part / "metrics" / f"series.ndjson{ending}", series_lines(w))
+    write_lines(part / f"logs.ndjson{ending}", (dumps(e) for e in w.entries))
     write_json(part / "changes.json", [c.document() for c in w.truth.changes])
     answers.mkdir(parents=True, exist_ok=True)
     (answers / f"{shop.world}.toml").write_text(answers_text(w.truth))

@@ -10,26 +10,22 @@ import tempfile
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assistant.core.time import parse_iso
 from assistant.errors import UsageError
 from evals.intervals import wilson
 from evals.sets.lab_causes import right_kind
+from evals.targets import TARGETS
 
-TARGETS = {
-    "cause@1": ">= 0.80",
-    "cause@3": ">= 0.95",
-    "decoys": "< 0.03",
-    "healthy_called_healthy": ">= 0.95",
-    "onset_within_60s": ">= 0.90",
-    "confirmed_wrong": "<= 0.01",
-    "likely_wrong": "<= 0.15",
-    "leaks": "0",
-}
-_QUIET = {"none", "recovered", "false-alert"}
+if TYPE_CHECKING:
+    from assistant.ports import RunbookIndex
+    from assistant.settings import Settings
+
+QUIET = {"none", "recovered", "false-alert"}
 Case = dict[str, Any]
 
 
@@ -50,14 +46,28 @@ def note_of(folder: Path, *, solver: str = "line", config: str = "") -> Mapping[
     """
     from assistant.commands.triage import note_of_world
     from assistant.core.note_json import note_to_json
-    from assistant.settings import Settings, load_settings
 
     if solver == "analyst":
         return _analyst_note(folder)
     with tempfile.TemporaryDirectory(prefix="payops-lab-") as state:
-        if solver == "model":
-            return note_to_json(note_of_world(folder, load_settings(Path(config), state=Path(state))))
-        return note_to_json(note_of_world(folder, Settings(state=Path(state))))
+        settings = _settings(config if solver == "model" else "", Path(state))
+        return note_to_json(note_of_world(folder, settings, runbooks=_runbooks(config)))
+
+
+def _settings(config: str, state: Path) -> Settings:
+    from assistant.settings import Settings, load_settings
+
+    return load_settings(Path(config), state=state) if config else Settings(state=state)
+
+
+@lru_cache(maxsize=2)
+def _runbooks(config: str) -> RunbookIndex:
+    """The runbooks of a configuration, read once for all worlds of this process: they do not change during a run."""
+    from assistant.bootstrap import redactor_of, runbook_index
+
+    with tempfile.TemporaryDirectory(prefix="payops-lab-") as state:
+        settings = _settings(config, Path(state))
+        return runbook_index(settings, redactor_of(settings))
 
 
 def _analyst_note(folder: Path) -> Mapping[str, Any]:
@@ -91,7 +101,7 @@ def score(predictions: list[Mapping[str, Any]], data: Path, answers: Path | None
         "targets": TARGETS,
         "by_kind": grouped(cases, "kind"),
         "by_tier": grouped(cases, "tier"),
-        "failures": [c for c in cases if not c["right@1"]],
+        "failures": failures(cases),
     }
 
 
@@ -101,8 +111,16 @@ def summary(cases: list[Case]) -> dict[str, Any]:
         "figures": figures(cases),
         "targets": TARGETS,
         **{f"by_{key}": grouped(cases, key) for key in ("kind", "tier", "severity", "topology", "naming")},
-        "failures": [c for c in cases if not c["right@1"]],
+        "failures": failures(cases),
     }
+
+
+def failures(cases: list[Case]) -> list[Case]:
+    """Every case that is wrong, those of the weakest kinds first; within a kind the surest verdicts first."""
+    weakest = {kind: i for i, kind in enumerate(grouped(cases, "kind"))}
+    order = {"confirmed": 0, "likely": 1}
+    wrong = [c for c in cases if not c["right@1"]]
+    return sorted(wrong, key=lambda c: (weakest[c["kind"]], order.get(c["verdict"], 2), str(c["case"])))
 
 
 def truth_of(folder: Path, name: str) -> Mapping[str, Any]:
@@ -119,7 +137,7 @@ def case_of(prediction: Mapping[str, Any], truth: Mapping[str, Any]) -> Case:
     note = prediction["answer"]
     named = [h for h in note["hypotheses"] if h["class"] != "inconclusive" or truth["verdict"] == "cause"]
     first = note["hypotheses"][0] if note["hypotheses"] else None
-    quiet = truth["verdict"] in _QUIET
+    quiet = truth["verdict"] in QUIET
     said_quiet = note["status"] == "nothing wrong now"
     verdict = "nothing wrong" if said_quiet else first["class"] if first else "inconclusive"
     right_at = {k: any(matches(h, truth) for h in named[:k]) for k in (1, 3)}
@@ -193,7 +211,7 @@ def leaks(note: Mapping[str, Any], truth: Mapping[str, Any]) -> int:
 
 
 def _onset_error(note: Mapping[str, Any], truth: Mapping[str, Any]) -> float | None:
-    if truth["onset"] == "none" or truth["verdict"] in _QUIET or note["onset"] is None:
+    if truth["onset"] == "none" or truth["verdict"] in QUIET or note["onset"] is None:
         return None
     return float(parse_iso(note["onset"]["at"]) - truth["onset"])
 
@@ -262,11 +280,11 @@ def calibration(cases: list[Case]) -> str:
 
 
 def said(hits: int, of: int) -> str:
-    """`0.85 (17/20, 0.64-0.95)`"""
+    """`0.850 (17/20, 0.640-0.948)`: the proportion, its counts and its 95 % interval."""
     if not of:
         return "none counted"
     low, high = wilson(hits, of)
-    return f"{hits / of:.3f} ({hits}/{of}, {low:.2f}-{high:.2f})"
+    return f"{hits / of:.3f} ({hits}/{of}, {low:.3f}-{high:.3f})"
 
 
 def grouped(cases: list[Case], key: str) -> dict[str, str]:

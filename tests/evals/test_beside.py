@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from assistant.commands.evaluate import app
 from assistant.errors import UsageError
 from evals.attacks import models, server
+from evals.head import FORMAT, Head
 from evals.lab.make import make, write
 from evals.lab.spec import load_kind
-from evals.samples import FORMAT, Head
 from evals.world_format import drop_topology
 
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from assistant.analysis.payments import KINDS
+from assistant.commands._shared import progress_line
 from assistant.errors import UsageError
+from evals.cases_file import cases_file, read_cases
 from evals.gate import GATE, Gate, judge, paired, read_gate, value
-from evals.intervals import wilson
+from evals.head import FORMAT, Head
+from evals.intervals import paired_difference, wilson
 from evals.lab.spec import shipped
-from evals.reports import html, read_report, readme_table, report_of, seeds_in, write_table
-from evals.samples import FORMAT, Head, Sample, read, run, samples, seeds_of
+from evals.report_page import html
+from evals.reports import mark_of, read_report, readme_table, report_of, seeds_in, write_table
+from evals.samples import Sample, run, samples, seeds_of
+from evals.sets.lab import said
 from evals.sets.lab_causes import CAUSES
+from evals.solving import failed
+from evals.targets import against
 
 HEAD = Head(FORMAT, "abc", "line")
 
@@ -143,17 +151,75 @@ def test_a_report_of_another_kind_is_refused(tmp_path: Path, text: str, said: st
         read_report(file)
 
 
-def test_an_interrupted_run_goes_on_and_another_release_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "cases.jsonl"
-    lines = [{"head": {"format": FORMAT, "release": "abc", "solver": "line", "config": ""}}, case("a/1")]
-    file.write_text("\n".join(json.dumps(x) for x in lines) + '\n{"name": "a/2", "cut')
-    assert [c["name"] for c in read(file, HEAD)] == ["a/1"]
+def kept(file: Path, *lines: Any, cut: str = "") -> Path:
+    file.write_text("".join(json.dumps(x) + "\n" for x in lines) + cut)
+    return file
+
+
+FIRST = {"head": {"format": FORMAT, "release": "abc", "solver": "line", "config": ""}}
+
+
+def test_an_interrupted_run_goes_on_and_its_half_line_spoils_nothing(tmp_path: Path) -> None:
+    file = kept(tmp_path / "cases.jsonl", FIRST, case("a/1"), cut='{"name": "a/2", "cut')
+    assert list(read_cases(file, HEAD)) == ["a/1"]
     assert [c["name"] for c in run([Sample("a", 1)], HEAD, file)] == ["a/1"]
-    with pytest.raises(UsageError, match="measured with another release"):
-        read(file, Head(FORMAT, "other", "line"))
-    with pytest.raises(UsageError, match="not a run"):
-        (tmp_path / "x").write_text("hello\n")
-        read(tmp_path / "x", HEAD)
+    with cases_file(file, HEAD) as opened:
+        opened.add(case("a/2"))
+    assert list(read_cases(file, HEAD)) == ["a/1", "a/2"]
+    assert [json.loads(x) for x in file.read_text().splitlines()] == [FIRST, case("a/1"), case("a/2")]
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 40])
+def test_a_run_that_was_killed_in_its_first_line_begins_again(tmp_path: Path, size: int) -> None:
+    file = tmp_path / "cases.jsonl"
+    file.write_text(json.dumps(FIRST)[:size])
+    with cases_file(file, HEAD) as opened:
+        opened.add(case("a/1"))
+    assert list(read_cases(file, HEAD)) == ["a/1"]
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (Head(FORMAT, "other", "line"), "another release abc, now other"),
+        (Head(FORMAT, "abc", "analyst"), "another solver line, now analyst"),
+        (Head(FORMAT, "abc", "line", without="topology"), "another without , now topology"),
+        (Head(FORMAT, "abc", "line", lab="feedbeef"), "another lab , now feedbeef"),
+    ],
+)
+def test_a_file_of_another_run_is_refused_and_left_as_it_was(tmp_path: Path, head: Head, said: str) -> None:
+    file = kept(tmp_path / "cases.jsonl", FIRST, case("a/1"), cut="{")
+    before = file.read_bytes()
+    with pytest.raises(UsageError, match=said) as told:
+        list(run([Sample("a", 1)], head, file))
+    assert "give another --out" in told.value.mend
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["hello\n", "hello", '{"cases": []}\n', "[1]\n", '{"head": 3}\n'])
+def test_a_file_that_is_no_run_is_refused_and_left_as_it_was(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "x"
+    file.write_text(text)
+    for read in (lambda: read_cases(file, HEAD), lambda: list(run([Sample("a", 1)], HEAD, file))):
+        with pytest.raises(UsageError, match="not a run of this program"):
+            read()
+    assert file.read_text() == text
+
+
+def test_a_line_that_is_no_case_is_named(tmp_path: Path) -> None:
+    file = kept(tmp_path / "x", FIRST, case("a/1"), cut="oops\n")
+    with pytest.raises(UsageError, match=r"x:3: not a case"):
+        read_cases(file, HEAD)
+
+
+def test_one_run_writes_a_file_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evals.cases_file.WAIT_S", 0.0)
+    with (
+        cases_file(tmp_path / "x", HEAD),
+        pytest.raises(UsageError, match="another run writes it"),
+        cases_file(tmp_path / "x", HEAD),
+    ):
+        pass
 
 
 def test_seeds_are_read_and_refused() -> None:
@@ -195,3 +261,120 @@ def test_values_are_read_from_figures() -> None:
     assert value("0.850 (17/20, 0.64-0.95)") == 0.85
     assert value("none counted") is None
     assert value(0) == 0.0
+
+
+def test_a_target_is_held_by_the_interval_not_by_luck() -> None:
+    found = against(
+        {
+            "cause@1": said(18, 20),
+            "cause@3": said(1300, 1300),
+            "decoys": said(0, 50),
+            "confirmed_wrong": said(0, 400),
+            "onset_within_60s": said(80, 100),
+            "leaks": 0,
+        }
+    )
+    says = {name: (a.says, a.which) for name, a in found.items()}
+    assert says["cause@1"] == ("not shown", "lower")
+    assert says["cause@3"] == ("held", "lower")
+    assert says["decoys"] == ("not shown", "upper")
+    assert says["confirmed_wrong"] == ("held", "upper")
+    assert says["onset_within_60s"] == ("missed", "lower")
+    assert says["leaks"] == ("held", "")
+    assert says["likely_wrong"] == ("nothing counted", "")
+    assert found["cause@1"].bound == pytest.approx(wilson(18, 20)[0])
+    assert found["cause@1"].words == "not shown (lower bound 0.699)"
+    assert against({"leaks": 1})["leaks"].says == "missed"
+
+
+def test_the_table_says_whether_a_run_has_the_targets_size(tmp_path: Path) -> None:
+    small = readme_table(report_of([case("a/1", seed=1), case("healthy/1", seed=1, quiet=True)], HEAD, None))
+    assert (
+        "too few for the targets (1 of 20 seeds a kind, 0 of 300 confirmed verdicts, 1 of 100 healthy worlds)" in small
+    )
+    many = [case(f"a/{i}", seed=i, verdict="confirmed") for i in range(300)]
+    large = readme_table(
+        report_of([*many, *(case(f"healthy/{i}", seed=i, quiet=True) for i in range(100))], HEAD, None)
+    )
+    assert "100 healthy worlds: the targets' size" in large
+    assert "| cause@1 | 1.000 (300/300, 0.987-1.000) | >= 0.80 | held (lower bound 0.987) |" in large
+
+
+def test_what_went_without_has_a_table_of_its_own() -> None:
+    assert (
+        mark_of(report_of([case("a/1")], Head(FORMAT, "abc", "line", without="topology"), None))
+        == "lab-without-topology"
+    )
+    assert mark_of(report_of([case("a/1")], HEAD, None)) == "lab"
+
+
+def test_failures_stand_weakest_kind_first_and_the_surest_of_a_kind_first() -> None:
+    cases = [case("weak/1", right=False), case("weak/2", right=False, verdict="confirmed"), case("strong/1")]
+    cases.append(case("strong/2", right=False))
+    assert [c["name"] for c in report_of(cases, HEAD, None)["failures"]] == ["weak/2", "weak/1", "strong/2"]
+    page = html(report_of(cases, HEAD, None))
+    assert "Confirmed and wrong: 1" in page
+    assert page.index("<th>weak</th>") < page.index("<th>strong</th>")
+
+
+def test_an_error_of_ours_is_a_wrong_case_and_no_gate_holds() -> None:
+    broken = failed(Sample("issuer-outage", 7), "ValueError: oops")
+    assert set(broken) >= set(case("a/1"))
+    report = report_of([broken, case("a/1")], HEAD, None)
+    assert value(report["figures"]["cause@1"]) == 0.5
+    assert report["no_note"] == [{"name": "issuer-outage/7", "why": "ValueError: oops"}]
+    assert "1 worlds where an error of ours stands in place of a note" in readme_table(report)
+    assert "ValueError: oops" in html(report)
+    assert [f.figure for f in judge(report["cases"], Gate({}, {}, {}, {}), None)] == ["notes"]
+    quiet = failed(Sample("healthy", 7), "x")
+    assert quiet["quiet"] and not quiet["right@1"]
+
+
+def test_a_seed_without_a_world_is_told_and_not_counted() -> None:
+    report = report_of([{"name": "a/2", "kind": "a", "seed": 2, "unmade": "no alert"}, case("a/1")], HEAD, None)
+    assert report["unmade"] == [{"name": "a/2", "why": "no alert"}]
+    assert len(report["cases"]) == 1
+    assert "no alert" in html(report)
+
+
+def test_other_worlds_are_never_paired() -> None:
+    accepted = report_of([case("a/1", right=False, world="1111"), case("a/2", right=False, world="2222")], HEAD, None)
+    now = [case("a/1", world="9999"), case("a/2", world="2222")]
+    assert paired(now, {c["name"]: c for c in accepted["cases"]}).won == ("a/2",)
+    fallen = judge(now, Gate({}, {}, {}, {}), accepted)
+    assert [f.figure for f in fallen] == ["cases"] and "1 of 2 cases are other worlds" in fallen[0].why
+
+
+def test_an_edited_or_shortened_report_is_refused(tmp_path: Path) -> None:
+    report = report_of([case("a/1"), case("b/1", right=False)], HEAD, None)
+    file = tmp_path / "r.json"
+    file.write_text(json.dumps(report))
+    assert read_report(file)["head"]["release"] == "abc"
+    figures = {**report["figures"], "cause@1": "1.000 (2/2, 0.34-1.00)"}
+    double = report_of([case("a/1")] * 2, HEAD, None)["figures"]
+    hostile = {
+        "figures": {**report, "figures": figures},
+        "shortened": {**report, "cases": report["cases"][:1]},
+        "twice": {**report, "cases": [report["cases"][0]] * 2, "figures": double},
+        "no field": {**report, "cases": [{"name": "a/1"}]},
+        "solver": {**report, "head": {**report["head"], "solver": "oracle"}},
+    }
+    for what, edited in hostile.items():
+        file.write_text(json.dumps(edited))
+        with pytest.raises(UsageError) as told:
+            read_report(file)
+        assert "run the evaluation again" in str(told.value), what
+
+
+def test_the_difference_of_pairs_has_newcombes_interval() -> None:
+    """Newcombe 1998, table III: 36, 12, 2, 0 of 50 gives 0.0569 to 0.3404 (method 10)."""
+    by, low, high = paired_difference(36, 12, 2, 0)
+    assert (by, low, high) == pytest.approx((0.20, 0.0569, 0.3404), abs=5e-5)
+    assert paired_difference(0, 0, 0, 0) == (0.0, -1.0, 1.0)
+    same, down, up = paired_difference(10, 0, 0, 10)
+    assert same == 0.0 and down == pytest.approx(-up)
+
+
+def test_progress_without_a_terminal_says_what_is_left() -> None:
+    line = progress_line("lab", 130, 1300, 240.0, deque([0.0, 1.0, 2.0]))
+    assert line == "lab: 130 of 1300 (10%), 4 min, about 20 min left"

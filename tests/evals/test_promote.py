@@ -12,9 +12,9 @@ from assistant.bootstrap import prompt_log
 from assistant.errors import UsageError
 from assistant.release import release_of
 from assistant.settings import Settings
+from evals.head import FORMAT, Head
 from evals.promote import promote
 from evals.reports import read_report, report_of
-from evals.samples import FORMAT, Head
 from redaction import FinalScanner
 from tests.evals.test_gate import case
 

@@ -74,3 +74,14 @@ def test_counts_are_totals_over_all_incidents() -> None:
     redactor.redact(PAN)
     redactor.for_incident("INC-1").redact(f"{PAN} a@b.example")
     assert redactor.counts == {"PAN": 2, "EMAIL": 1}
+
+
+def test_what_was_removed_is_an_incidents_own() -> None:
+    redactor = Redactor.default()
+    redactor.redact(PAN)
+    first, second = redactor.for_incident("INC-1"), redactor.for_incident("INC-2")
+    first.redact(f"{PAN} a@b.example")
+    second.redact(PAN)
+    assert (first.removed, second.removed) == ({"PAN": 1, "EMAIL": 1}, {"PAN": 1})
+    assert redactor.for_incident("INC-1").removed == {}, "looked into again, it counts from nothing"
+    assert redactor.removed == {"PAN": 1}
