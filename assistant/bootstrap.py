@@ -24,6 +24,7 @@ from redaction import FinalScanner, Redactor
 if TYPE_CHECKING:
     from assistant.drafting.beside import Beside
     from assistant.drafting.model import ChatModel
+    from assistant.promptlog.log import Log
     from assistant.runbook_index.index import Index
     from assistant.sources.world import WorldSource
 
@@ -39,7 +40,7 @@ def redactor_of(settings: Settings) -> Redactor:
     return Redactor.from_policy(Path(settings.redaction.policy)) if settings.redaction.policy else Redactor.default()
 
 
-def prompt_log(settings: Settings, scanner: FinalScanner) -> PromptLog:
+def prompt_log(settings: Settings, scanner: FinalScanner) -> Log:
     """The configured prompt log: every byte that enters it is looked at once more, and every record says which release
     and which redaction policy it was written under."""
     from assistant.promptlog.open import open_configured

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from assistant.commands._accept import ACCEPTING
 from assistant.commands._runs import Wanted, lab_folder, lab_run, show, written
 from assistant.commands._shared import AsJson, Config, State, one_line, print_json, watched
 
@@ -111,6 +112,7 @@ def gate(
 ) -> None:
     """Compare with the floors and the last accepted report; exit 1 naming what fell."""
     from evals.gate import GATE, judge, read_gate
+    from evals.promote import accepted_by
     from evals.reports import accepted_report, read_report, seeds_in
 
     with one_line():
@@ -121,37 +123,18 @@ def gate(
             result = lab_run(Wanted(",".join(limits.small["kinds"]), str(limits.small["seeds"]), jobs=jobs, out=out))
         else:
             result = lab_run(Wanted(kinds, seeds or seeds_in(accepted_report()) or "1-20", jobs=jobs, out=out))
-        fallen = judge(result["cases"], limits, None if small else accepted_report())
+        before = None if small else accepted_report()
+        fallen = judge(result["cases"], limits, before)
         if as_json:
             print_json({"held": not fallen, "fallen": [{"figure": f.figure, "why": f.why} for f in fallen]})
         else:
             for f in fallen:
                 print(f"fell: {f.figure}: {f.why}")
             print(f"{'the gate does not hold' if fallen else 'the gate holds'} over {len(result['cases'])} worlds")
+            if before:
+                print(f"compared with the report of release {before['head']['release']}, {accepted_by(before)}")
         if fallen:
             raise typer.Exit(1)
-
-
-@app.command()
-def accept(
-    report: Annotated[Path, typer.Argument(help="the report to accept")],
-    approver: Annotated[str, typer.Option("--approver", help="who accepts; not the author")],
-    author: Annotated[str, typer.Option("--author", help="whose change it is")],
-    rollback: Annotated[
-        bool, typer.Option("--rollback", help="go back to an earlier release; recorded as that")
-    ] = False,
-    config: Config = None,
-    state: State = None,
-) -> None:
-    """Make a report the one to compare with, and write the promotion to the prompt log."""
-    from assistant.settings import load_settings
-    from evals.promote import promote
-    from evals.reports import read_report
-
-    with one_line():
-        settings = load_settings(config, state=state)
-        receipt = promote(read_report(report), settings, author=author, approver=approver, rollback=rollback)
-        print(f"accepted; record {receipt.index} of the prompt log")
 
 
 @app.command()
@@ -256,3 +239,7 @@ def write_report(
             rules.write_text(drift_rules(result), encoding="utf-8")
         if not html and not readme and not rules:
             show(result)
+
+
+for _name, _command in ACCEPTING.items():
+    app.command(name=_name)(_command)
