@@ -18,6 +18,7 @@ from assistant.core.incident import Incident, IncidentId
 from assistant.core.time import Instant
 from assistant.errors import PayopsError
 from assistant.house import House
+from assistant.identity import SEVERITIES, Head, severity
 from assistant.settings import Changes, Settings, Web
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Showing:
         """The first looks, then the console. Raises PayopsError; nothing runs then."""
         self.live.start()
         try:
+            self.live.service.incidents.adopt(self._head())
             for number, moment in enumerate(self.moments()[:-1], 1):
                 self._look(number, moment)
         except PayopsError:
@@ -124,6 +126,13 @@ class Showing:
         note = note_of(case, house.draft(case.context), house, revision=revision)
         status = note.status if revision == 1 or note.status != "open" else "updated"
         self.live.service.notes.put(replace(note, status=status))
+
+    def _head(self) -> Head:
+        """The incident as the service follows one, so that what a commander decides about it is kept."""
+        first = self._chosen(self.moments()[0])
+        began = [float(a.starts_at) for a in first.alerts]
+        opened, worst = min(began), min((severity(a) for a in first.alerts), key=SEVERITIES.index)
+        return Head(self._incident, opened, opened, (opened, max(began)), worst, firing=len(began))
 
     def _chosen(self, moment: float) -> Incident:
         """The incident as alerts told of it by then."""

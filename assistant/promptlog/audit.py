@@ -5,12 +5,14 @@ If that record cannot be made, nothing is shown. Whether this person may read is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 from assistant.errors import PromptLogError, UsageError
-from assistant.promptlog.export import Exported, export
+from assistant.promptlog.export import Exported, export, streaming
 from assistant.promptlog.log import Log
 from assistant.promptlog.record import Entry, Event, Record, Value
 from assistant.promptlog.replay import Replay, replay
@@ -47,9 +49,9 @@ class Auditor:
         self._read(f"record:{record.id}", {"record": record.id, "action": "show"}, incident=record.incident)
         return story(self.log, record)
 
-    def note_read(self, resource: str, *, action: str) -> None:
-        """A look at something of the log that is neither a record nor a search (the reviews, the checkpoints)."""
-        self._read(resource, {"action": action})
+    def note_read(self, resource: str, *, action: str, incident: str | None = None) -> None:
+        """A look at something that is neither a record nor a search (the reviews, a note, a download)."""
+        self._read(resource, {"action": action}, incident=incident)
 
     def search(self, search: Search, *, limit: int = 50, newest_first: bool = True) -> Found:
         words = search.in_words(self.log.size()).encode()
@@ -82,12 +84,20 @@ class Auditor:
 
     def export(self, path: Path, *, selection: Search, reason: str, bodies: bool = True) -> Exported:
         """UsageError without a reason: taking records away is explained, and the explanation is a record."""
+        reading = self._taking(selection, reason, bodies)
+        return export(self.log, path, selection=selection, reading=reading, bodies=bodies)
+
+    def exporting(self, *, selection: Search, reason: str, bodies: bool = True) -> Callable[[IO[bytes]], Exported]:
+        """As `export`, recorded now and written to a stream later (see `export.streaming`)."""
+        reading = self._taking(selection, reason, bodies)
+        return streaming(self.log, selection=selection, reading=reading, bodies=bodies)
+
+    def _taking(self, selection: Search, reason: str, bodies: bool) -> Record:
         if len(reason.strip()) < 3:
             raise UsageError("an export needs a reason", mend="give --reason TEXT")
         facts: dict[str, Value] = {"action": "export", "bodies": bodies, "identities": selection.identities}
         words = selection.in_words(self.log.size())
-        reading = self._read("log", facts, {"reason": reason.encode(), "selection": words.encode()})
-        return export(self.log, path, selection=selection, reading=reading, bodies=bodies)
+        return self._read("log", facts, {"reason": reason.encode(), "selection": words.encode()})
 
     def _read(
         self,

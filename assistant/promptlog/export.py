@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from heapq import merge
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -55,6 +58,7 @@ class Exported:
 
 class _Out(Protocol):
     def file(self, name: str) -> AbstractContextManager[IO[bytes]]: ...
+    def has(self, name: str) -> bool: ...
 
 
 def export(log: Log, path: Path, *, selection: Search, reading: Record, bodies: bool = True) -> Exported:
@@ -64,48 +68,60 @@ def export(log: Log, path: Path, *, selection: Search, reading: Record, bodies: 
     """
     if path.exists():
         raise UsageError(f"{path} exists already", mend="give a new name")
-    if log.keys.signer is None:
-        raise LogKeyMissing(log.keys.signing_gap or "no signing key", mend="see [log] signing_key_file")
-    note = log.checkpoint()
-    size = parse_checkpoint(note).size
+    note = _signed(log)
     try:
         with _opened(path) as out:
-            return _write(log, out, path, note, size, selection, reading, bodies)
+            return _write(log, out, path, note, selection, reading, bodies)
     except OSError as fault:
         raise LogUnavailable(f"the export cannot be written ({fault.strerror})", mend="see the disk") from None
 
 
-def _write(
-    log: Log, out: _Out, path: Path, note: str, size: int, selection: Search, reading: Record, bodies: bool
-) -> Exported:
+def streaming(log: Log, *, selection: Search, reading: Record, bodies: bool = True) -> Callable[[IO[bytes]], Exported]:
+    """What writes the bundle as a ZIP to a stream that may not be able to seek, member by member, in a memory that
+    does not grow with the log but by the ZIP's own table of names. Signed now, written later. LogKeyMissing; what it
+    returns raises PromptLogError, and what the stream raises."""
+    note = _signed(log)
+
+    def write(stream: IO[bytes]) -> Exported:
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            return _write(log, _Zip(archive), Path(), note, selection, reading, bodies)
+
+    return write
+
+
+def _signed(log: Log) -> str:
+    if log.keys.signer is None:
+        raise LogKeyMissing(log.keys.signing_gap or "no signing key", mend="see [log] signing_key_file")
+    return log.checkpoint()
+
+
+def _write(log: Log, out: _Out, path: Path, note: str, selection: Search, reading: Record, bodies: bool) -> Exported:
+    size = parse_checkpoint(note).size
     statement = selection.in_words(size)
     with out.file("leaf-hashes.bin") as file:
         for row in log.store.rows(Filter(stop=size)):
             file.write(row.hashes[:HASH_SIZE])
-    addresses: dict[Address, None] = {}
-    indexes: list[int] = []
+    count, first = 0, []
     with out.file("records.jsonl") as file:
         for record in _selected(log, selection, size):
             file.write(record.leaf + b"\n")
-            indexes.append(record.index)
-            addresses.update(dict.fromkeys(ref.address for ref in record.bodies.values()))
-            if record.identity is not None and selection.identities:
-                addresses[record.identity] = None
-    there, gone = _write_bodies(log, out, addresses if bodies else {})
-    if len(indexes) <= MAX_PROOFS:
-        _write_proofs(log, out, note, size, indexes)
+            count += 1
+            first += [record.index] if count <= MAX_PROOFS + 1 else []
+    there, gone = _write_bodies(log, out, _addresses(log, selection, size) if bodies else iter(()))
+    if count <= MAX_PROOFS:
+        _write_proofs(log, out, note, size, first)
     told = {
         "format": 1,
         "origin": log.origin,
         "size": size,
-        "records": len(indexes),
+        "records": count,
         "selection": statement,
         "with_bodies": bodies,
         "with_identities": selection.identities,
         "export_record": {"id": reading.id, "index": reading.index},
     }
     _write_rest(log, out, note, told)
-    return Exported(path, size, len(indexes), there, gone, statement)
+    return Exported(path, size, count, there, gone, statement)
 
 
 def _selected(log: Log, selection: Search, size: int) -> Iterator[Record]:
@@ -114,23 +130,39 @@ def _selected(log: Log, selection: Search, size: int) -> Iterator[Record]:
 
 
 def _merged(log: Log, selection: Search, size: int) -> Iterator[Record]:
-    wanted = {record.index for record in matching(log, selection) if record.index < size}
-    always = {row.index for row in log.store.rows(Filter(stop=size, events=_ALWAYS))}
-    return (log.get(index) for index in sorted(wanted | always))
+    wanted = (record for record in matching(log, selection) if record.index < size)
+    always = log.search(Filter(stop=size, events=_ALWAYS))
+    both = groupby(merge(wanted, always, key=lambda record: record.index), key=lambda record: record.index)
+    return (next(same) for _, same in both)
 
 
-def _write_bodies(log: Log, out: _Out, addresses: dict[Address, None]) -> tuple[int, int]:
-    there, gone = 0, []
-    for address in addresses:
-        opened = log.open_body(address)
-        if isinstance(opened, Gone):
-            gone.append({"address": address, "reason": opened.reason.value, "record": opened.record})
-            continue
-        with out.file(f"bodies/{address}") as file:
-            file.write(opened[0] + opened[1])
-        there += 1
-    with out.file("gone.jsonl") as file:
-        file.writelines(canonical(entry) + b"\n" for entry in gone)
+def _addresses(log: Log, selection: Search, size: int) -> Iterator[Address]:
+    """The bodies that selected records name, some of them more than once. Read anew: a log is longer than a memory."""
+    for record in _selected(log, selection, size):
+        yield from (ref.address for ref in record.bodies.values())
+        if record.identity is not None and selection.identities:
+            yield record.identity
+
+
+def _write_bodies(log: Log, out: _Out, addresses: Iterator[Address]) -> tuple[int, int]:
+    """How many were written, and how many are gone. What is gone waits in a file: a ZIP takes one member at a time."""
+    there, gone = 0, set[bytes]()
+    with tempfile.TemporaryFile() as lines:
+        for address in addresses:
+            if out.has(f"bodies/{address}") or bytes.fromhex(address) in gone:
+                continue
+            opened = log.open_body(address)
+            if isinstance(opened, Gone):
+                told = {"address": address, "reason": opened.reason.value, "record": opened.record}
+                lines.write(canonical(told) + b"\n")
+                gone.add(bytes.fromhex(address))
+                continue
+            with out.file(f"bodies/{address}") as file:
+                file.write(opened[0] + opened[1])
+            there += 1
+        lines.seek(0)
+        with out.file("gone.jsonl") as file:
+            shutil.copyfileobj(lines, file)
     return there, len(gone)
 
 
@@ -162,6 +194,9 @@ class _Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def has(self, name: str) -> bool:
+        return (self._path / name).exists()
+
     @contextmanager
     def file(self, name: str) -> Iterator[IO[bytes]]:
         target = self._path / name
@@ -173,6 +208,9 @@ class _Folder:
 class _Zip:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
+
+    def has(self, name: str) -> bool:
+        return name in self._archive.NameToInfo
 
     @contextmanager
     def file(self, name: str) -> Iterator[IO[bytes]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from assistant.promptlog.store import Filter
 
-_DRIVERS = ("about", "incident", "correlation", "redacted", "actor", "outcome", "model", "event")
+_DRIVERS = ("about", "incident", "correlation", "redacted", "actor", "outcome", "model", "event", "release")
 """Most selective first."""
 _FEW = frozenset({"about", "incident", "correlation"})
 """Drivers that find so few rows that a span of time needs no help."""

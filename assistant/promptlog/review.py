@@ -9,17 +9,20 @@ work unseen.
 from __future__ import annotations
 
 import json
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from assistant.errors import UsageError
 from assistant.promptlog.log import Log
-from assistant.promptlog.record import Entry, Event, Gone, Outcome, Record, canonical
+from assistant.promptlog.record import Entry, Event, Gone, Outcome, Record, RecordId, canonical
 from assistant.promptlog.search import redacted
 from assistant.promptlog.store import Filter
 
 MANY_VALUES = 50
+_STATES = {"take": "taken", "accept": "accepted", "flag": "flagged"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class Progress:
 
 def screen(log: Log, *, actor: str = "schedule", identity: str | None = None, origin: str = "cli") -> Screening:
     """Screen what came since the last screening, and record it. Reviews themselves are not screened again."""
-    start = max((s.stop for s, _ in _screenings(log)), default=0)
+    start = _screened(log)
     stop = log.size()
     caught = tuple(_caught(log, start, stop))
     listed = canonical([[index, record_id, list(rules)] for index, record_id, rules in caught])
@@ -140,36 +143,88 @@ def _caught(log: Log, start: int, stop: int) -> Iterator[tuple[int, str, tuple[s
             yield record.index, record.id, names
 
 
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """How the review stands: every exception of every screening, oldest first, and the counts."""
+
+    tasks: tuple[Task, ...]
+    progress: Progress
+
+
+class Queue:
+    """How the review stands, kept up to date: a look reads the review's records since the look before, no others.
+    Thread-safe. One log, one queue: `look` begins anew for another."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._forget(None)
+
+    def _forget(self, log: Log | None) -> None:
+        self._log, self._seen, self._screened = log, 0, 0
+        self._last: datetime | None = None
+        self._caught: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self._steps: dict[str, tuple[str, str]] = {}
+        self._tasks: tuple[Task, ...] = ()
+
+    def look(self, log: Log) -> Stand:
+        with self._guard:
+            if log is not self._log:
+                self._forget(log)
+            size = log.size()
+            new = list(log.search(Filter(start=self._seen, stop=size, events=(Event.AUDIT_REVIEW.value,))))
+            for record in new:
+                self._take_up(log, record)
+            self._seen = size
+            if new:
+                self._tasks = self._made()
+            return Stand(self._tasks, self._progress(size))
+
+    def _take_up(self, log: Log, record: Record) -> None:
+        kind = str(record.facts.get("kind"))
+        if kind == "screening":
+            screening = _screening(log, record)
+            self._screened = max(self._screened, screening.stop)
+            self._last = record.time if self._last is None else max(self._last, record.time)
+            self._caught |= {name: (index, rules) for index, name, rules in screening.exceptions}
+        elif kind in _STATES:
+            self._steps[str(record.facts.get("record"))] = (_STATES[kind], record.actor)
+
+    def _made(self) -> tuple[Task, ...]:
+        return tuple(
+            Task(index, name, rules, *self._steps.get(name, ("open", None)))
+            for name, (index, rules) in sorted(self._caught.items(), key=lambda item: item[1][0])
+        )
+
+    def _progress(self, size: int) -> Progress:
+        states = Counter(task.state for task in self._tasks)
+        counts = {name: states[name] for name in ("open", "taken", "accepted", "flagged")}
+        return Progress(size=size, screened=self._screened, last=self._last, **counts)
+
+
 def tasks(log: Log) -> tuple[Task, ...]:
     """Every exception of every screening with its state, oldest first."""
-    found = {e[1]: Task(*e) for s, _ in _screenings(log) for e in s.exceptions}
-    for record in log.search(Filter(events=(Event.AUDIT_REVIEW.value,))):
-        task = found.get(str(record.facts.get("record")))
-        state = {"take": "taken", "accept": "accepted", "flag": "flagged"}.get(str(record.facts.get("kind")))
-        if task is not None and state is not None:
-            found[task.id] = Task(task.index, task.id, task.rules, state, record.actor)
-    return tuple(sorted(found.values(), key=lambda task: task.index))
+    return Queue().look(log).tasks
 
 
 def progress(log: Log) -> Progress:
-    done = list(_screenings(log))
-    states = [task.state for task in tasks(log)]
-    return Progress(
-        size=log.size(),
-        screened=max((s.stop for s, _ in done), default=0),
-        open=states.count("open"),
-        taken=states.count("taken"),
-        accepted=states.count("accepted"),
-        flagged=states.count("flagged"),
-        last=max((record.time for _, record in done), default=None),
-    )
+    return Queue().look(log).progress
 
 
 def take_next(log: Log, *, identity: str, origin: str = "cli") -> Task | None:
-    """The oldest open exception, now assigned to this person; None if there is none."""
-    task = next((t for t in tasks(log) if t.state == "open"), None)
-    if task is not None:
-        _record(log, "take", task, identity, "", origin)
+    """The oldest open exception, now assigned to this person; None if there is none. Two who ask at once get two."""
+    for task in tasks(log):
+        if task.state == "open" and _is_mine(log, _record(log, "take", task, identity, "", origin), identity):
+            return task
+    return None
+
+
+def take(log: Log, which: int | str, *, identity: str, origin: str = "cli") -> Task:
+    """This exception, now assigned to this person, also where somebody else had taken it: who is away holds nobody up.
+    UsageError if it is none or settled."""
+    task = _unsettled(log, which)
+    again = task.state == "taken"
+    if not _is_mine(log, _record(log, "take", task, identity, "", origin, again=again), identity):
+        raise UsageError("somebody else took that exception just now", mend="take the next")
     return task
 
 
@@ -186,20 +241,36 @@ def flag(log: Log, which: int | str, *, identity: str, reason: str, origin: str 
 
 
 def _settle(log: Log, kind: str, which: int | str, identity: str, reason: str, origin: str) -> Task:
+    task, mine = _unsettled(log, which), log.pseudonyms_of(identity)
+    if log.get(task.index).actor in mine:
+        raise UsageError("nobody signs off their own act", mend="let somebody else review it")
+    if task.state == "taken" and task.by not in mine:
+        raise UsageError("somebody else has taken that exception", mend="leave it to them, or take it over first")
+    settled = _record(log, kind, task, identity, reason, origin)
+    if not _is_mine(log, settled, identity) or settled.facts.get("kind") != kind:
+        raise UsageError("that exception was settled just now by somebody else")
+    return task
+
+
+def _unsettled(log: Log, which: int | str) -> Task:
     record = log.get(which)
     task = next((t for t in tasks(log) if t.id == record.id), None)
     if task is None:
         raise UsageError("that record is no exception", mend="`payops log review` lists them")
     if task.state in {"accepted", "flagged"}:
         raise UsageError(f"that exception is {task.state} already")
-    if record.actor in log.pseudonyms_of(identity):
-        raise UsageError("nobody signs off their own act", mend="let somebody else review it")
-    _record(log, kind, task, identity, reason, origin)
     return task
 
 
-def _record(log: Log, kind: str, task: Task, identity: str, reason: str, origin: str) -> None:
-    log.append(
+def _is_mine(log: Log, step: Record, identity: str) -> bool:
+    return step.actor in log.pseudonyms_of(identity)
+
+
+def _record(log: Log, kind: str, task: Task, identity: str, reason: str, origin: str, *, again: bool = False) -> Record:
+    """The record of this step, or the one that somebody else made of it a moment before: the first to take or to
+    settle an exception is the only one, because the record's id says which step of which exception it is."""
+    step = "take" if kind == "take" else "settle"
+    receipt = log.append(
         Entry(
             event=Event.AUDIT_REVIEW,
             identity=identity,
@@ -207,15 +278,20 @@ def _record(log: Log, kind: str, task: Task, identity: str, reason: str, origin:
             resource=f"record:{task.id}",
             facts={"kind": kind, "record": task.id, "rules": list(task.rules)},
             bodies={"reason": reason.encode()} if reason else {},
+            id=None if again else RecordId(f"{step}_{task.id}"),
         )
     )
+    return log.get(receipt.index)
 
 
-def _screenings(log: Log) -> Iterator[tuple[Screening, Record]]:
-    for record in log.search(Filter(events=(Event.AUDIT_REVIEW.value,))):
-        if record.facts.get("kind") != "screening":
-            continue
-        body = log.body(record, "exceptions.json")
-        listed = [] if isinstance(body, Gone) else json.loads(body)
-        caught = tuple((int(i), str(record_id), tuple(rules)) for i, record_id, rules in listed)
-        yield Screening(int(record.facts["start"]), int(record.facts["stop"]), caught), record
+def _screened(log: Log) -> int:
+    """Where the last screening ended. Its bodies are not read."""
+    found = log.search(Filter(events=(Event.AUDIT_REVIEW.value,)))
+    return max((int(r.facts["stop"]) for r in found if r.facts.get("kind") == "screening"), default=0)
+
+
+def _screening(log: Log, record: Record) -> Screening:
+    body = log.body(record, "exceptions.json")
+    listed = [] if isinstance(body, Gone) else json.loads(body)
+    caught = tuple((int(i), str(record_id), tuple(rules)) for i, record_id, rules in listed)
+    return Screening(int(record.facts["start"]), int(record.facts["stop"]), caught)

@@ -20,9 +20,8 @@ from assistant.promptlog.store import Filter
 class Search:
     """What to look for; None and () mean anything. Times are ISO 8601 in UTC, `since` included, `until` not.
 
-    `redacted` is a class of redaction ("PAN"), in any case. `release` is asked of each leaf, so a rare one takes long.
-    `person` is the real one, found through the identity blob. `identities` asks an export to reveal who the pseudonyms
-    are.
+    `redacted` is a class of redaction ("PAN"), in any case; `person` the real one, found through the identity blob.
+    `identities` asks an export to reveal who the pseudonyms are.
     """
 
     start: int = 0
@@ -65,10 +64,7 @@ def matching(log: Log, search: Search, *, newest_first: bool = False) -> Iterato
     if search.person is not None:
         actors = log.pseudonyms_of(search.person)
     found = (log.search(_filter(search, actor), newest_first=newest_first) for actor in actors)
-    merged = merge(*found, key=lambda record: record.index, reverse=newest_first)
-    if search.release is None:
-        return merged
-    return (record for record in merged if record.facts.get("release") == search.release)
+    return merge(*found, key=lambda record: record.index, reverse=newest_first)
 
 
 def _filter(search: Search, actor: str | None) -> Filter:
@@ -82,6 +78,7 @@ def _filter(search: Search, actor: str | None) -> Filter:
         outcome=search.outcome,
         incident=search.incident,
         model=search.model,
+        release=search.release,
         redacted=None if search.redacted is None else search.redacted.upper(),
     )
 

@@ -14,7 +14,7 @@ from assistant.promptlog.query import USUAL, one_event_each, query, span_query, 
 from assistant.promptlog.record import CLOSES_REQUEST, STAYS_HOT, Address, Event, RecordId
 from assistant.promptlog.store import Delivery, Filter, Row, Signed, Taken
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 PAGE = 2_000
 _FIRST_PAGE = 60
 _CHUNK = 500
@@ -23,7 +23,7 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL){strict}",
     "CREATE TABLE IF NOT EXISTS entry (idx {int} PRIMARY KEY, id TEXT NOT NULL UNIQUE, time TEXT NOT NULL,"
     " event TEXT NOT NULL, actor TEXT NOT NULL, outcome TEXT NOT NULL, incident TEXT, correlation TEXT, about TEXT,"
-    " model TEXT, run TEXT NOT NULL, leaf {bytes}, hashes {bytes} NOT NULL, segment TEXT){strict}",
+    " model TEXT, run TEXT NOT NULL, release TEXT, leaf {bytes}, hashes {bytes} NOT NULL, segment TEXT){strict}",
     "CREATE INDEX IF NOT EXISTS entry_time ON entry (time, idx)",
     "CREATE INDEX IF NOT EXISTS entry_incident ON entry (incident, idx) WHERE incident IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS entry_about ON entry (about, idx) WHERE about IS NOT NULL",
@@ -31,6 +31,7 @@ TABLES = (
     "CREATE INDEX IF NOT EXISTS entry_actor ON entry (actor, idx)",
     f"CREATE INDEX IF NOT EXISTS entry_outcome ON entry (outcome, idx) WHERE outcome <> '{USUAL}'",
     "CREATE INDEX IF NOT EXISTS entry_model ON entry (model, idx) WHERE model IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS entry_release ON entry (release, idx) WHERE release IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS entry_correlation ON entry (correlation, idx) WHERE correlation IS NOT NULL",
     "CREATE TABLE IF NOT EXISTS redacted (class {text} NOT NULL, idx {int} NOT NULL, PRIMARY KEY (class, idx)){keyed}",
     "CREATE TABLE IF NOT EXISTS blob (address TEXT PRIMARY KEY, twin {bytes} NOT NULL UNIQUE, key_id TEXT NOT NULL,"
@@ -45,7 +46,9 @@ TABLES = (
     " failures {int} NOT NULL, failing_since TEXT, reason TEXT NOT NULL){strict}",
 )
 
-_COLUMNS = "idx, id, time, event, actor, outcome, incident, correlation, about, model, run, leaf, hashes, segment"
+_COLUMNS = (
+    "idx, id, time, event, actor, outcome, incident, correlation, about, model, run, release, leaf, hashes, segment"
+)
 _ENTRY_COLUMNS = ", ".join(f"e.{name}" for name in _COLUMNS.split(", "))
 _STAYING = ", ".join(f"'{event}'" for event in sorted(STAYS_HOT))
 _CLOSING = ", ".join(f"'{event}'" for event in sorted(CLOSES_REQUEST))
@@ -88,7 +91,7 @@ class SqlTransaction:
         uses: Sequence[tuple[Address, int]],
         classes: Sequence[tuple[str, int]],
     ) -> None:
-        places = ", ".join("?" * 14)
+        places = ", ".join("?" * 15)
         self._cursor.many(f"INSERT INTO entry ({_COLUMNS}) VALUES ({places})", [_values(row) for row in rows])
         if blobs:
             values = [(b.address, b.twin, b.key_id, b.sealed) for b in blobs]
@@ -277,8 +280,9 @@ def _in(cursor: SqlCursor, sql: str, values: Sequence[Any]) -> Iterator[tuple[An
 
 
 def _row(r: tuple[Any, ...]) -> Row:
-    leaf = None if r[11] is None else bytes(r[11])
-    return Row(r[0], RecordId(r[1]), r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], leaf, bytes(r[12]), r[13])
+    leaf = None if r[12] is None else bytes(r[12])
+    found = (r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9], r[10], r[11])
+    return Row(r[0], RecordId(r[1]), *found, leaf, bytes(r[13]), r[14])
 
 
 def _values(row: Row) -> tuple[Any, ...]:

@@ -50,6 +50,7 @@ class Row:
     about: str | None
     model: str | None
     run: str
+    release: str | None
     leaf: bytes | None
     hashes: bytes
     segment: str | None = None
@@ -70,6 +71,7 @@ class Filter:
     correlation: str | None = None
     about: str | None = None
     model: str | None = None
+    release: str | None = None
     redacted: str | None = None
     """A class of redaction, in capitals: records that count at least one value of it."""
 

@@ -2,6 +2,7 @@
 and bodies are never touched: what was proved stays proved.
 
 2: classes of redaction are found by an index, and every index ends in `idx` so that a page needs no sort.
+3: releases are found by an index.
 """
 
 from __future__ import annotations
@@ -34,6 +35,13 @@ def fill_classes(cursor: Cursor) -> None:
         cursor.many("INSERT INTO redacted (class, idx) VALUES (?, ?) ON CONFLICT DO NOTHING", pairs)
 
 
+def fill_releases(cursor: Cursor) -> None:
+    """The column for the release, filled from every leaf at hand; those in cold segments are not found by it."""
+    for page in _leaves(cursor):
+        named = [(release, idx) for idx, leaf in page if (release := _facts(leaf).get("release")) is not None]
+        cursor.many("UPDATE entry SET release = ? WHERE idx = ?", [n for n in named if isinstance(n[0], str)])
+
+
 def _leaves(cursor: Cursor) -> Iterator[list[tuple[int, bytes]]]:
     last = -1
     sql = f"SELECT idx, leaf FROM entry WHERE idx > ? AND leaf IS NOT NULL ORDER BY idx LIMIT {_ROWS}"
@@ -43,9 +51,13 @@ def _leaves(cursor: Cursor) -> Iterator[list[tuple[int, bytes]]]:
 
 
 def _counted(leaf: bytes) -> dict[str, int]:
+    return redactions_in(_facts(leaf))
+
+
+def _facts(leaf: bytes) -> dict[str, Any]:
     """A leaf that cannot be read has none: `payops log verify` is what says so."""
     try:
         facts = json.loads(leaf).get("facts", {})
-        return redactions_in(facts) if isinstance(facts, dict) else {}
     except (ValueError, AttributeError):
         return {}
+    return facts if isinstance(facts, dict) else {}

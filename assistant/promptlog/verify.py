@@ -45,8 +45,8 @@ _SPANS = frozenset({"rewritten", "shorter"})
 """Kinds of doubt whose index is the start of a span."""
 CLOCK_STEP = timedelta(seconds=5)
 Optional = str | None
-Columns = tuple[RecordId, str, str, str, str, Optional, Optional, Optional, Optional, str]
-"""id, time, event, actor, outcome, incident, correlation, about, model, run."""
+Columns = tuple[RecordId, str, str, str, str, Optional, Optional, Optional, Optional, str, Optional]
+"""id, time, event, actor, outcome, incident, correlation, about, model, run, release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ def _check_leaf(walk: _Walk, row: Row, leaf: bytes, hashed: bytes) -> None:
         return
     if record.index != at:
         walk.doubt("reordered", f"record {at} says that it is record {record.index}", at)
-    if columns_of(record) != columns_of_row(row):
+    if columns_of(record) != _found_by(row, record):
         walk.doubt("columns", f"what record {at} is found by is not what its leaf says", at)
     if walk.last_time is not None and record.time < walk.last_time - CLOCK_STEP:
         walk.notes.append(
@@ -256,7 +256,7 @@ def columns_of_entry(entry: Entry, stamp: Stamp) -> Columns:
 
 def _columns(said: Entry | Record, added: Stamp | Record) -> Columns:
     about = said.facts.get("request") or said.facts.get("record")
-    model = said.facts.get("model")
+    model, release = said.facts.get("model"), said.facts.get("release")
     return (
         added.id,
         format_time(added.time),
@@ -268,7 +268,14 @@ def _columns(said: Entry | Record, added: Stamp | Record) -> Columns:
         about if isinstance(about, str) else None,
         model if isinstance(model, str) else None,
         added.run,
+        release if isinstance(release, str) else None,
     )
+
+
+def _found_by(row: Row, record: Record) -> Columns:
+    """A row that was archived before schema 3 does not know its release; nothing else may lack."""
+    told = columns_of_row(row)
+    return told if row.release is not None or row.segment is None else (*told[:-1], columns_of(record)[-1])
 
 
 def columns_of_row(row: Row) -> Columns:
@@ -283,6 +290,7 @@ def columns_of_row(row: Row) -> Columns:
         row.about,
         row.model,
         row.run,
+        row.release,
     )
 
 

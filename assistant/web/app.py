@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from assistant.telemetry.logs import where
 from assistant.telemetry.metrics import Metrics
+from assistant.web.access.leaves import leaves, nothing
 from assistant.web.webhook import Webhook
 
 _LOG = logging.getLogger("payops.web")
@@ -76,6 +77,7 @@ def checks(health: Health, alive: Health, ready: Health) -> list[BaseRoute]:
 def health_of(health: Health) -> Callable[[Request], object]:
     """200 if everything that was checked is well, else 503; both say what was found."""
 
+    @leaves(nothing("probes ask every few seconds, and get no word of what was collected"))
     async def answer(request: Request) -> Response:
         found = await run_in_threadpool(health)
         well = not any(found.values())

@@ -60,6 +60,10 @@ def desk_of(live: Live) -> Desk:
     def decide(what: str, incident: str, by: str) -> None:
         live.service.mute(IncidentId(incident), by=by, muted=what == "mute")
 
+    def muted(incident: str) -> bool | None:
+        found = live.service.incidents.snapshot(IncidentId(incident), limit=1)
+        return found.head.muted if found else None
+
     return Desk(
         settings=live.settings,
         board=Board(live.service.database),
@@ -73,5 +77,6 @@ def desk_of(live: Live) -> Desk:
         waiting=live.service.outbox.waiting,
         switched_off=lambda: live.service.switch.off,
         decide=decide,
+        muted=muted,
         outside=lambda: outside_notes(live.settings),
     )

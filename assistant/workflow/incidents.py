@@ -163,6 +163,11 @@ class IncidentBook:
         with self._db.write(lock="place") as c:
             self._keep(c, replace(self._sure(c, incident), muted=muted))
 
+    def adopt(self, head: Head) -> None:
+        """Follow an incident that came by no delivery (one of a recorded world). It wants no look by itself."""
+        with self._db.write(lock="place") as c:
+            self._keep(c, replace(head, wants=0))
+
     def firing(self) -> dict[str, Alert]:
         """Every alert that is held as firing, by fingerprint."""
         with self._db.read() as c:

@@ -36,8 +36,8 @@ class Owner:
             hashes = frontier.append(leaf_hash(renumbered))
             row = Row(index, *columns_of(parse_leaf(renumbered)), renumbered, hashes)
             values = (row.index, row.id, row.time, row.event, row.actor, row.outcome, row.incident, row.correlation)
-            values += (row.about, row.model, row.run, row.leaf, row.hashes, row.segment)
-            self.db.execute(f"INSERT INTO entry VALUES ({', '.join('?' * 14)})", values)
+            values += (row.about, row.model, row.run, row.release, row.leaf, row.hashes, row.segment)
+            self.db.execute(f"INSERT INTO entry VALUES ({', '.join('?' * 15)})", values)
         self.db.execute("DELETE FROM signed")
         self.forget_strays()
         if resign:

@@ -145,6 +145,7 @@ def _as_schema_1(folder: Path) -> None:
     for (name,) in database.execute("SELECT name FROM sqlite_master WHERE name LIKE 'entry_%'").fetchall():
         database.execute(f"DROP INDEX {name}")
     database.execute("DROP TABLE redacted")
+    database.execute("ALTER TABLE entry DROP COLUMN release")
     database.execute("CREATE INDEX entry_time ON entry (time)")
     database.execute("CREATE INDEX entry_incident ON entry (incident) WHERE incident IS NOT NULL")
     database.execute("CREATE INDEX entry_about ON entry (about) WHERE about IS NOT NULL")
@@ -158,11 +159,13 @@ def test_a_log_of_the_first_schema_is_brought_up_and_still_verifies(tmp_path: Pa
     keys = fresh_keys()
     log = open_log(tmp_path, keys=keys, last_look=look_at_nothing, origin=ORIGIN)
     for n in range(30):
-        log.append(entry(n, facts={"redactions": {"PAN": n % 2}}, bodies={"b": b"%d" % n}))
+        facts = {"redactions": {"PAN": n % 2}, "release": f"r{n % 3}"}
+        log.append(entry(n, facts=facts, bodies={"b": b"%d" % n}))
     note = log.checkpoint()
     log.close()
     _as_schema_1(tmp_path)
     log = open_log(tmp_path, keys=keys, last_look=look_at_nothing, origin=ORIGIN, outside=[note])
     assert [r.index for r in log.search(Filter(redacted="PAN"))] == list(range(1, 30, 2))
+    assert [r.index for r in log.search(Filter(release="r1"))] == list(range(1, 30, 3))
     assert log.verify(outside=[note]).ok and log.append(entry()).index == 30
     log.close()

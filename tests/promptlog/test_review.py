@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from assistant.errors import UsageError
-from assistant.promptlog.record import Event, Outcome
-from assistant.promptlog.review import RULES, accept, flag, progress, screen, take_next, tasks
+from assistant.promptlog.record import Entry, Event, Outcome, RecordId
+from assistant.promptlog.review import RULES, Queue, accept, flag, progress, screen, take, take_next, tasks
 from tests.fakes.promptlog import MemoryLog
 from tests.promptlog.conftest import entry
 
@@ -92,6 +93,57 @@ def test_nobody_signs_off_their_own_act(log: MemoryLog) -> None:
     with pytest.raises(UsageError, match="own act"):
         accept(log, own, identity="oidc:a")
     assert accept(log, own, identity="oidc:b").id == own
+
+
+def test_two_who_ask_at_once_never_get_the_same(log: MemoryLog) -> None:
+    """Both had read the queue before either wrote: the second to write is told, and gets the next."""
+    ids = [log.append(entry(n, event=Event.AUTH_DENIED)).id for n in range(2)]
+    screen(log)
+    stale = tasks(log)
+    first = take_next(log, identity="oidc:a")
+    late = Entry(
+        event=Event.AUDIT_REVIEW, identity="oidc:b", resource=f"record:{ids[0]}", id=RecordId(f"take_{ids[0]}"),
+        facts={"kind": "take", "record": ids[0]},
+    )  # fmt: skip
+    assert stale[0].state == "open" and log.get(log.append(late).index).actor in log.pseudonyms_of("oidc:a")
+    second = take_next(log, identity="oidc:b")
+    assert first is not None and second is not None and (first.id, second.id) == tuple(ids)
+    assert [r.facts.get("kind") for r in log.records()].count("take") == 2
+
+
+def test_many_at_once_take_each_exception_once(log: MemoryLog) -> None:
+    ids = {log.append(entry(n, event=Event.AUTH_DENIED)).id for n in range(12)}
+    screen(log)
+    with ThreadPoolExecutor(6) as pool:
+        got = list(pool.map(lambda n: take_next(log, identity=f"oidc:{n}"), range(14)))
+    assert sorted(t.id for t in got if t is not None) == sorted(ids) and got.count(None) == 2
+
+
+def test_what_somebody_took_is_theirs_until_it_is_taken_over(log: MemoryLog) -> None:
+    ids = [log.append(entry(n, event=Event.AUTH_DENIED)).id for n in range(2)]
+    screen(log)
+    take(log, ids[0], identity="oidc:a")
+    with pytest.raises(UsageError, match="somebody else has taken"):
+        accept(log, ids[0], identity="oidc:b")
+    take(log, ids[0], identity="oidc:b")
+    with pytest.raises(UsageError, match="somebody else has taken"):
+        accept(log, ids[0], identity="oidc:a")
+    accept(log, ids[0], identity="oidc:b")
+    with pytest.raises(UsageError, match="already"):
+        take(log, ids[0], identity="oidc:a")
+    assert [(t.state, t.by in log.pseudonyms_of("oidc:b")) for t in tasks(log)] == [("accepted", True), ("open", False)]
+
+
+def test_a_queue_kept_up_to_date_says_what_one_read_anew_says(log: MemoryLog) -> None:
+    queue = Queue()
+    for n in range(6):
+        one = log.append(entry(n, event=Event.AUTH_DENIED)).id
+        screen(log)
+        assert queue.look(log) == Queue().look(log)
+        if n % 2:
+            accept(log, one, identity="oidc:a")
+        assert queue.look(log) == Queue().look(log)
+    assert queue.look(log).progress.accepted == 3 and len(queue.look(log).tasks) == 6
 
 
 def test_there_is_nothing_to_take_in_an_empty_queue(log: MemoryLog) -> None:

@@ -13,6 +13,7 @@ What pages rely on:
 - Paths under `/static/` and the health checks are public, and hold nothing that is not.
 - `request.state.access.denied(…)` records a refusal that a page decides itself.
 - Before a sign-off, `duties.bar(log, person, record)` says why this person may not, "" if they may.
+- Every route says what it leaves in the log (`leaves`): reads are records.
 - A person comes from the session only: never from a field, a header of the browser's or a query.
 
 How one comes in (`[web] login`): `none` (loopback only, with the link of this start), `oidc`, `proxy`. Each is a
@@ -20,7 +21,23 @@ How one comes in (`[web] login`): `none` (loopback only, with the link of this s
 """
 
 from assistant.web.access.door import Access, Login, unguarded
+from assistant.web.access.leaves import Leaves, a_look, by_page, declared, leaves, nothing
 from assistant.web.access.person import NOBODY, ROLES, Person, person
 from assistant.web.access.roles import needs
 
-__all__ = ["NOBODY", "ROLES", "Access", "Login", "Person", "needs", "person", "unguarded"]
+__all__ = [
+    "NOBODY",
+    "ROLES",
+    "Access",
+    "Leaves",
+    "Login",
+    "Person",
+    "a_look",
+    "by_page",
+    "declared",
+    "leaves",
+    "needs",
+    "nothing",
+    "person",
+    "unguarded",
+]

@@ -20,7 +20,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from assistant.errors import PromptLogError
+from assistant.promptlog.record import Event
 from assistant.web.access.door import Access
+from assistant.web.access.leaves import by_page, leaves
 from assistant.web.access.person import NOBODY, ROLES, Session, person
 from assistant.web.access.refusal import refusal
 
@@ -56,6 +58,7 @@ class LoopbackLogin:
         return refusal(request, 401, f"open the link that stands in {self._where}; it holds the token of this start")
 
     def routes(self, access: Access) -> Sequence[BaseRoute]:
+        @leaves(by_page(Event.AUTH_LOGIN))
         async def enter(request: Request) -> Response:
             return await run_in_threadpool(self._enter, request, access)
 

@@ -19,8 +19,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from assistant.errors import PayopsError, SourceError
+from assistant.promptlog.record import Event
 from assistant.web.access.door import Access
 from assistant.web.access.issuer import Issuer, Started
+from assistant.web.access.leaves import by_page, leaves, nothing
 from assistant.web.access.person import NOBODY, Person, Session, person, roles_of
 from assistant.web.access.refusal import page, refusal
 from assistant.web.access.sessions import Sessions
@@ -64,12 +66,15 @@ class OidcLogin:
         return RedirectResponse(f"{LOGIN}?next={quote(safe_path(wanted), safe='')}", status_code=303)
 
     def routes(self, access: Access) -> Sequence[BaseRoute]:
+        @leaves(nothing("it sends the browser to the provider; the login itself is a record"))
         async def login(request: Request) -> Response:
             return await run_in_threadpool(self._start, request)
 
+        @leaves(by_page(Event.AUTH_LOGIN))
         async def callback(request: Request) -> Response:
             return await run_in_threadpool(self._back, request, access)
 
+        @leaves(by_page(Event.AUTH_LOGIN))
         async def logout(request: Request) -> Response:
             return await run_in_threadpool(self._end, request, access)
 

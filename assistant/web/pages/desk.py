@@ -12,10 +12,12 @@ from assistant.notebook.notes import NoteBook
 from assistant.promptlog.audit import Auditor
 from assistant.promptlog.log import Log
 from assistant.promptlog.publish import Health
+from assistant.promptlog.review import Queue
 from assistant.settings import Settings
 from assistant.telemetry.metrics import Metrics
 from assistant.web.access import Person
 from assistant.web.pages.history import History
+from assistant.web.pages.looks import Looks
 from assistant.workflow.board import Board
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 class Desk:
     """`log` and `house` give those in use now (a failed log is opened anew). `covered` is how checkpoints stand,
     `outside` the checkpoints held elsewhere that can be read here; `decide` takes what a commander decided about an
-    incident: (what, incident, by). `stopping` is set when streams are to end."""
+    incident: (what, incident, by); `muted` is whether it is, None
+    where nobody follows it. `stopping` is set when streams are to end."""
 
     settings: Settings
     board: Board
@@ -40,7 +43,10 @@ class Desk:
     waiting: Callable[[], Waiting]
     switched_off: Callable[[], bool]
     decide: Callable[[str, str, str], None]
+    muted: Callable[[str], bool | None]
     outside: Callable[[], tuple[str, ...]]
+    looks: Looks = field(default_factory=Looks)
+    queue: Queue = field(default_factory=Queue)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def auditor(self, person: Person) -> Auditor:

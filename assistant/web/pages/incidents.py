@@ -12,12 +12,15 @@ from assistant.errors import UsageError
 from assistant.identity import SEVERITIES
 from assistant.papers import judge, paper
 from assistant.promptlog.record import Event
+from assistant.web.access import by_page
 from assistant.web.pages.incident_view import VERDICTS, changed, incident_view
 from assistant.web.pages.render import Ask, page, see
 from assistant.workflow.board import STATES, Wanted
 
 PAGE = 50
 DECISIONS = ("mute", "unmute")
+READ = by_page(Event.AUDIT_READ, "note", must=False)
+TAKE = by_page(Event.AUDIT_READ, "paper")
 PAPERS: dict[PaperKind, str] = {
     "handover": "Handover",
     "post_incident": "Post-incident draft",
@@ -48,6 +51,7 @@ def incident(ask: Ask) -> Response:
     revisions = ask.desk.notes.revisions(name)
     if not revisions:
         raise UsageError("no note of such an incident is kept here", mend="the list of incidents shows all there are")
+    ask.look(READ, resource="note", incident=name)
     newest = revisions[-1].revision
     wanted = ask.whole("revision", newest)
     note = _revision(ask, name, wanted)
@@ -58,6 +62,7 @@ def incident(ask: Ask) -> Response:
         ask, "incident.html", **incident_view(note), name=name, revisions=revisions, newest=newest, wanted=wanted,
         against=against, differences=differences, papers=PAPERS, judgements=get_args(Judgement), mark=mark,
         may_audit=ask.person.holds("auditor"), may_decide=ask.person.holds("commander"), said=ask.word("said"),
+        muted=ask.desk.muted(name),
     )  # fmt: skip
 
 
@@ -78,6 +83,7 @@ def paper_file(ask: Ask) -> Response:
     kind = record.resource
     if record.event is not Event.NOTE_POST or record.incident != name or kind not in KINDS:
         raise UsageError("no such paper of this incident", mend="make it again on the incident's page")
+    ask.look(TAKE, resource=f"record:{record.id}", incident=name)
     body = log.body(record, "paper")
     if not isinstance(body, bytes):
         raise UsageError(f"no text any more: {body.reason.value}", mend="make it again on the incident's page")

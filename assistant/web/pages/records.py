@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from starlette.responses import PlainTextResponse, Response
@@ -17,6 +16,7 @@ from assistant.promptlog.log import Log
 from assistant.promptlog.record import Event, Outcome, Record, format_time
 from assistant.promptlog.replay import Replay, replay
 from assistant.promptlog.search import Search, Story, redacted
+from assistant.web.pages.download import download
 from assistant.web.pages.record_view import Shown, answer_text, bodies_of, facts_of, line, messages_of, proof_of
 from assistant.web.pages.render import Ask, page
 
@@ -147,16 +147,6 @@ def export_file(ask: Ask) -> Response:
     auditor: Auditor = ask.desk.auditor(ask.person)
     bodies, identities = "bodies" in ask.given, "identities" in ask.given
     plain = search_of({k: v for k, v in ask.given.items() if k != "before"})
-    search = plain if not identities else _with_identities(plain)
-    with tempfile.TemporaryDirectory(dir=ask.desk.settings.state, prefix="export-") as folder:
-        path = Path(folder) / "payops-log.zip"
-        auditor.export(path, selection=search, reason=ask.given.get("reason", "")[:2000], bodies=bodies)
-        content = path.read_bytes()
-    headers = {"content-disposition": 'attachment; filename="payops-log.zip"'}
-    return Response(content, media_type="application/zip", headers=headers)
-
-
-def _with_identities(search: Search) -> Search:
-    from dataclasses import replace
-
-    return replace(search, identities=True)
+    search = plain if not identities else replace(plain, identities=True)
+    make = auditor.exporting(selection=search, reason=ask.given.get("reason", "")[:2000], bodies=bodies)
+    return download(make, name="payops-log.zip", kind="application/zip")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,13 +15,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from assistant.errors import LogUnavailable, PayopsError, UsageError
+from assistant.errors import LogUnavailable, PayopsError, PromptLogError, UsageError
 from assistant.notebook.database import Away
-from assistant.web.access import Person, needs
+from assistant.web.access import Leaves, Person, leaves, needs
 from assistant.web.pages import text
 from assistant.web.pages.desk import Desk
 from redaction import LeakBlocked
 
+_LOG = logging.getLogger("payops.web")
 READERS = ("responder", "commander", "auditor")
 _FIELDS = 200
 
@@ -38,8 +40,32 @@ class Ask:
         found: Person = self.request.state.person
         return found
 
+    def look(self, what: Leaves, *, resource: str = "", incident: str | None = None) -> None:
+        """Record this look. A look that people need while the log is down (`must` False) is recorded once a minute for
+        each person, and where the log cannot take it the page is shown all the same."""
+        auditor, resource = self.desk.auditor(self.person), resource or what.resource
+        if what.must:
+            auditor.note_read(resource, action=what.action, incident=incident)
+            return
+        key = f"{what.action} {resource} {incident or ''}"
+        if not self.desk.looks.new(self.person.id, key):
+            return
+        try:
+            auditor.note_read(resource, action=what.action, incident=incident)
+        except PromptLogError as error:
+            self.desk.looks.forget(self.person.id, key)
+            _LOG.error("a look could not be recorded", extra={"reason": type(error).__name__})
+
     def path(self, name: str) -> str:
         return str(self.request.path_params[name])
+
+    def not_to_be_said(self) -> None:
+        """What was asked for stands in the page again: card data that somebody pasted into a search does not. Raises
+        LeakBlocked. What a form brings is kept by its handler, redacted or not at all."""
+        if self.request.method == "GET":
+            scanner = self.desk.house().scanner
+            for value in (*self.given.values(), *map(str, self.request.path_params.values())):
+                scanner.check(value, sink="question to the console")
 
     def word(self, name: str, *, among: tuple[str, ...] = ()) -> str:
         """A field, stripped; "" where it is not there or not one of `among`."""
@@ -90,29 +116,35 @@ def see(path: str) -> Response:
     return RedirectResponse(path, status_code=303)
 
 
-def route(path: str, work: Work, desk: Desk, *roles: str, method: str = "GET") -> Route:
-    """A page for whoever holds one of `roles`. A form has passed the door's check of its token."""
+def route(path: str, work: Work, desk: Desk, *roles: str, what: Leaves, method: str = "GET") -> Route:
+    """A page for whoever holds one of `roles`, and what it leaves in the log. A form has passed the door's check of
+    its token."""
     if method == "GET":
 
+        @leaves(what)
         @needs(*roles)
         @functools.wraps(work)
         def get(request: Request) -> Response:
-            return answered(Ask(request, desk, dict(request.query_params)), work)
+            return answered(Ask(request, desk, dict(request.query_params)), work, what)
 
         return Route(path, get, methods=["GET"])
 
+    @leaves(what)
     @needs(*roles)
     @functools.wraps(work)
     async def post(request: Request) -> Response:
         fields = _form(await request.body())
-        return await run_in_threadpool(answered, Ask(request, desk, fields), work)
+        return await run_in_threadpool(answered, Ask(request, desk, fields), work, what)
 
     return Route(path, post, methods=["POST"])
 
 
-def answered(ask: Ask, work: Work) -> Response:
+def answered(ask: Ask, work: Work, what: Leaves) -> Response:
     """The work's answer, or a page that says in one line what is wrong and what mends it."""
     try:
+        ask.not_to_be_said()
+        if what.resource:
+            ask.look(what)
         return work(ask)
     except LeakBlocked as stopped:
         return sorry(ask, 503, "Withheld", f"the last look stopped this page ({', '.join(stopped.classes)})")

@@ -18,22 +18,22 @@ from assistant.web.pages.render import Ask, page, see
 
 SHOWN = 100
 STATES = ("open", "taken", "flagged", "accepted")
-ACTIONS = ("next", "screen", "accept", "flag")
+ACTIONS = ("next", "take", "screen", "accept", "flag")
 WHY = {rule.name: rule.why for rule in RULES}
 
 
 def review_queue(ask: Ask) -> Response:
     """What is to do, by state, oldest first; the record at hand is the one that `record` names."""
     log = ask.desk.log()
-    stands = review.progress(log)
+    stands = ask.desk.queue.look(log)
     chosen = ask.word("state", among=STATES)
-    all_of_them = review.tasks(log)
+    all_of_them = stands.tasks
     mine = set(log.pseudonyms_of(ask.person.id))
     at_hand = next((t for t in all_of_them if t.state == "taken" and t.by in mine), None)
     wanted = [t for t in all_of_them if t.state == chosen] if chosen else [t for t in all_of_them if _todo(t)]
-    ask.desk.auditor(ask.person).note_read("review", action="review")
     return page(
-        ask, "review.html", progress=stands, tasks=[_shown(log, t, mine) for t in wanted[:SHOWN]], count=len(wanted),
+        ask, "review.html", progress=stands.progress, count=len(wanted),
+        tasks=[_shown(log, t, mine) for t in wanted[:SHOWN]],
         at_hand=_shown(log, at_hand, mine) if at_hand else None, states=STATES, chosen=chosen, why=WHY,
         flags=_reasons(log) if chosen == "flagged" else {},
     )  # fmt: skip
@@ -45,7 +45,13 @@ def _todo(task: Task) -> bool:
 
 def _shown(log: Log, task: Task, mine: set[str]) -> dict[str, Any]:
     record = log.get(task.index)
-    return {"task": task, "row": line(record), "why": [WHY.get(r, r) for r in task.rules], "own": record.actor in mine}
+    return {
+        "task": task,
+        "row": line(record),
+        "why": [WHY.get(r, r) for r in task.rules],
+        "own": record.actor in mine,
+        "mine": task.by in mine,
+    }
 
 
 def _reasons(log: Log) -> dict[str, str]:
@@ -60,7 +66,7 @@ def _reasons(log: Log) -> dict[str, str]:
 
 
 def review_step(ask: Ask) -> Response:
-    """Next, screen, accept or flag."""
+    """Next, take, screen, accept or flag."""
     log, action, who = ask.desk.log(), ask.word("action", among=ACTIONS), ask.person.id
     if action == "screen":
         review.screen(log, identity=who, origin="web")
@@ -69,12 +75,14 @@ def review_step(ask: Ask) -> Response:
         review.take_next(log, identity=who, origin="web")
         return see("/review#at-hand")
     which = ask.word("record")
-    if action not in ("accept", "flag") or not which:
+    if action not in ("take", "accept", "flag") or not which:
         raise UsageError("say what to do with which record")
     why_not = bar(log, ask.person, log.get(which))
     if why_not:
         raise UsageError(why_not)
-    if action == "accept":
+    if action == "take":
+        review.take(log, which, identity=who, origin="web")
+    elif action == "accept":
         review.accept(log, which, identity=who, origin="web")
     else:
         review.flag(log, which, identity=who, origin="web", reason=ask.given.get("reason", "")[:4000])

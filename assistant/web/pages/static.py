@@ -8,6 +8,8 @@ from importlib.resources import files
 from starlette.requests import Request
 from starlette.responses import Response
 
+from assistant.web.access import leaves, nothing
+
 _KINDS = {
     "console.css": "text/css",
     "console.js": "text/javascript",
@@ -21,6 +23,7 @@ def content_of(name: str) -> bytes:
     return (files("assistant.web") / "static" / name).read_bytes()
 
 
+@leaves(nothing("style sheet and scripts, the same for everybody"))
 def static(request: Request) -> Response:
     name = str(request.path_params["name"])
     if name not in _KINDS:
