@@ -21,7 +21,7 @@ _MAX_WORDS = 5
 _VALUE = (
     r"(?:(?P<q>[\"'])(?P<quoted>(?:(?!(?P=q))[^\n]){0,4096})(?P=q)"
     r"|\[\s{0,4}(?P<listed>[^\[\]{}\n]{0,1024})\]"
-    r"|(?P<bare>[^\s,;&|\"'<>(){}\[\]]{1,4096}))"
+    r"|[\"']?(?P<bare>[^\s,;&|\"'<>(){}\[\]]{1,4096}))"  # a quote that never closes: the line was cut
 )
 _KEY = re.compile(
     r"(?<![\w.\-])-{0,2}([A-Za-z_@][\w.\-\[\]$@]{0,96}+)[\"'`]{0,2}+[ \t]{0,8}+(?:=>|:=|==|[:=])[ \t]{0,8}+"
@@ -49,6 +49,18 @@ _DIGITS = re.compile(r"[0-9]")
 _NUMBERISH = re.compile(r"[0-9][0-9 .\-_/]{6,40}[0-9]")
 _HOST = re.compile(
     r"(?:[\w.\-\[\]:]+:\d{1,5}|[\w\-]+(?:\.[\w\-]+)+|\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]*::?[0-9a-fA-F:]*|(?:tcp|udp|https?)://\S+)"
+)
+
+
+# Words that nothing else ends in: `dbpassword`, `customercardnumber` say what they hold although they are one word.
+_GLUED = tuple(
+    (word, klass)
+    for klass, words in {
+        "SECRET": "password passwd passphrase apikey apitoken authtoken accesstoken clientsecret secretkey privatekey",
+        "PAN": "cardnumber cardno cardnum",
+        "SAD": "cvv cvv2 cvc2 pinblock track1 track2",
+    }.items()
+    for word in words.split()
 )
 
 
@@ -109,7 +121,8 @@ class KeyTable:
             klass = self._table.get(tuple(word[0].lower() for word in words[at:]))
             if klass is not None and _begins(key, words[at].start()):
                 return klass
-        return ""
+        last = "".join(word[0].lower() for word in words[-2:])
+        return next((klass for end, klass in _GLUED if last.endswith(end)), "")
 
     def triggers(self, *, after: str = r"[^0-9A-Za-z\n]{0,2}[ \t]{0,8}[:=]") -> tuple[str, ...]:
         """One must match before a key of this table can stand before a value. `after`: what stands between."""
@@ -293,13 +306,13 @@ def _inserted(text: str, match: re.Match[str], table: KeyTable) -> Iterator[Hit]
 
 _SPOKEN_CVV = re.compile(
     r"(?i)(?<![A-Za-z])(?:card[\s_.\-]{0,2})?(?:cvv2?|cvc2?|cvn2?|cav2|csc|cvd|security[\s_\-]{0,8}code|verification[\s_\-]{0,8}(?:code|value))"
-    r"(?:\s{1,3}(?:is|was|of|code|number|no|value|got|entered|provided|received|on|the|back|card)){0,5}[\s:=#\-/(\"'_]{0,4}([0-9]{3,4})(?![0-9A-Za-z])"
+    r"(?:\s{1,3}(?:is|was|of|code|number|no|value|got|entered|provided|received|on|the|back|card)){0,5}[\s:=#\-/(\"'_>]{0,7}(?:is\s)?[\"']?([0-9]{3,4})(?![0-9A-Za-z])"
 )
 _SPOKEN_PIN = re.compile(
-    r"(?i)(?<![A-Za-z])PIN(?:\s{1,3}(?:is|was|code|number|value|entered)){0,3}[\s:=#(\"']{1,4}([0-9]{4,12})(?![0-9A-Za-z])"
+    r"(?i)(?<![A-Za-z])PIN(?:\s{1,3}(?:is|was|code|number|value|entered)){0,3}[\s:=#(\"']{1,6}([0-9]{4,12})(?![0-9A-Za-z])"
 )
 _PIN_BLOCK = re.compile(
-    r"(?i)pin\s?-?_?block[^0-9A-Za-z]{1,4}(?:is\s)?((?:[0-9A-F]{4} ?){3}[0-9A-F]{4})(?![0-9A-Za-z])"
+    r"(?i)pin\s?-?_?block[^0-9A-Za-z]{1,8}(?:is\s)?((?:[0-9A-F]{4} ?){3}[0-9A-F]{4})(?![0-9A-Za-z])"
 )
 _SPOKEN_CODE = re.compile(
     r"(?i)(?<![A-Za-z])(?:one[ \-]time (?:password|passcode|code|pin)|otp|sms[ \-]?code|(?:verification|authentication|login|security|2fa|mfa) code)"  # noqa: E501

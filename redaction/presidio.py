@@ -24,6 +24,7 @@ from redaction.cards import Hit
 from redaction.chosen import rules_of
 from redaction.errors import RedactionError
 from redaction.policy import Policy
+from redaction.resolve import order_of
 from redaction.rules import Rule, build
 
 _HIT = "redaction_hit"
@@ -57,15 +58,14 @@ class RuleRecognizer(EntityRecognizer):  # type: ignore[misc]
             RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
             _HIT: hit,
         }
-        return RecognizerResult(hit.klass, hit.start, hit.end, _score(hit.value), recognition_metadata=metadata)
+        return RecognizerResult(hit.klass, hit.start, hit.end, _score(hit), recognition_metadata=metadata)
 
 
-def _score(value: str) -> float:
-    """Between .9 and 1, in the order of the values: of two hits in one place Presidio drops the lower score, and so
-    keeps the one that `resolve.merge` would choose.
+def _score(hit: Hit) -> float:
+    """Between .9 and 1: of two hits in one place Presidio drops the lower score, and so keeps the one that
+    `resolve.merge` chooses.
     """
-    head = value.encode("utf-8", "surrogatepass")[:6].ljust(6, b"\0")
-    return 0.9 + 0.1 * int.from_bytes(head, "big") / 2**48
+    return 0.9 + 0.1 * order_of(hit) / 2**48
 
 
 @lru_cache(maxsize=8)

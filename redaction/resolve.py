@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 
@@ -37,7 +38,13 @@ def _graver(hit: Hit, than: Hit) -> bool:
     key, other = (_RANK[hit.klass], than.start - hit.start), (_RANK[than.klass], 0)
     if key[0] != other[0]:
         return key[0] < other[0]
-    return (hit.end - hit.start, hit.value) > (than.end - than.start, than.value)
+    return (hit.end - hit.start, order_of(hit)) > (than.end - than.start, order_of(than))
+
+
+def order_of(hit: Hit) -> int:
+    """Which of two hits of one class in one place stands: any order does, if both paths have the same one."""
+    meaning = f"{hit.value}\0{hit.note}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(meaning, digest_size=6).digest(), "big")
 
 
 def replace(text: str, hits: list[Hit], policy: Policy, tokens: Tokens) -> tuple[str, tuple[Span, ...]]:

@@ -9,29 +9,50 @@ import re
 from collections.abc import Container, Iterator
 from itertools import pairwise
 
-# (first digits from, to, lengths): the ranges of ISO/IEC 7812 issuers that a check digit may confirm.
+# (first digits from, to, lengths): the ranges of ISO/IEC 7812 issuers that a check digit may confirm. No wider than
+# what is issued: one in ten of all other numbers has a good check digit, and would stop a note.
+_ANY = (13, 14, 15, 16, 17, 18, 19)
+_LONG = (16, 17, 18, 19)
 _ISSUED = (
-    (400000, 499999, (13, 16, 18, 19)),
-    (500000, 509999, (13, 14, 15, 16, 17, 18, 19)),
-    (510000, 559999, (16,)),
-    (560000, 599999, (13, 14, 15, 16, 17, 18, 19)),
-    (220000, 229999, (16, 17, 18, 19)),
-    (230000, 272099, (16,)),
-    (340000, 349999, (15,)),
-    (370000, 379999, (15,)),
-    (300000, 305999, (14, 15, 16, 17, 18, 19)),
-    (309500, 309599, (14, 15, 16, 17, 18, 19)),
-    (360000, 369999, (14, 15, 16, 17, 18, 19)),
-    (380000, 399999, (13, 14, 15, 16, 17, 18, 19)),
-    (350000, 359999, (15, 16, 17, 18, 19)),
-    (310000, 319999, (19,)),
+    (60400, 60499, _ANY),
     (100000, 199999, (15,)),
     (213100, 213199, (15,)),
-    (600000, 699999, (13, 14, 15, 16, 17, 18, 19)),
-    (810000, 829999, (16, 17, 18, 19)),
+    (220000, 220499, _LONG),
+    (220500, 220599, (16,)),
+    (222100, 272099, (16,)),
+    (300000, 305999, (14, 15, 16, 17, 18, 19)),
+    (309500, 309599, (14, 15, 16, 17, 18, 19)),
+    (310000, 319999, (19,)),
+    (340000, 349999, (15,)),
+    (350000, 359999, (16,)),
+    (352800, 358999, (15, 17, 18, 19)),
+    (360000, 369999, (14, 15, 16, 17, 18, 19)),
+    (370000, 379999, (15,)),
+    (380000, 399999, (14, 15, 16, 17, 18, 19)),
+    *((bin, bin, (13,)) for bin in (384100, 384140, 384160)),
+    (400000, 499999, (13, 16, 18, 19)),
+    (500000, 506999, _ANY),
+    (507000, 507999, (16,)),
+    (507865, 507964, (17, 18, 19)),
+    (508000, 509999, _ANY),
+    (510000, 559999, (16,)),
+    (560000, 619999, _ANY),
+    (620000, 629999, _LONG),
+    (630000, 649999, _ANY),
+    (650000, 659999, _LONG),
+    (660000, 699999, _ANY),
+    (810000, 819999, _LONG),
+    (820000, 829999, (16,)),
     (860000, 860099, (16,)),
     (869900, 869999, (15,)),
-    (900000, 999999, (16, 19)),
+    (905100, 905199, (16,)),
+    (911200, 911299, (16,)),
+    (940000, 949999, (16,)),
+    (970400, 970499, (16, 19)),
+    (979200, 979299, (16,)),
+    (980400, 980499, (16,)),
+    (986000, 986099, (16,)),
+    (989100, 989199, (16,)),
 )
 
 
@@ -54,6 +75,7 @@ _PRINTED = frozenset(
         (12, 4),
     }
 )
+_LISTED = frozenset({(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3)})
 _HEX_CHARS = frozenset("0123456789abcdefABCDEF")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|00-[0-9a-f]{32}-[0-9a-f]{16}-0[0-9]")
 _EMV = re.compile(r"5[aA] ?0([789aA])[ :]?((?:[0-9]{2} ?){6,9}[0-9][0-9F]?)")
@@ -64,29 +86,38 @@ _EXPONENT = re.compile(
 _FRACTION = re.compile(r"(?<![0-9.])[0-9]{1,12}\.$")
 
 
-def card_numbers(text: str, possible: Container[str]) -> Iterator[str]:
+Candidate = tuple[str, int, int]
+"""Digits, and where they stand in the text: start and end."""
+# The BIN in a token of ours is no group of the digits beside it.
+_TOKEN = re.compile(r"<PAN_[0-9.]{1,12} [a-z]{1,16} ([0-9]{6,8})>")
+
+
+def card_numbers(text: str, possible: Container[str]) -> Iterator[Candidate]:
     """What could be a PAN: rows of digits that belong to no larger number or id, and printed groups. `possible`: names
     of `scan_glance.MAY_MATCH` that are worth a try.
     """
+    if "<PAN_" in text:
+        text = _TOKEN.sub(lambda m: "x" * len(m[0]), text)
     if "row" in possible:
         for row in _ROW.finditer(text):
             yield from _of_row(text, list(_DIGITS.finditer(text, row.start(), row.end())))
     if "emv" in possible:
         for match in _EMV.finditer(text):
-            yield re.sub(r"[^0-9]", "", match[2])[: int(match[1], 16) * 2]
+            yield re.sub(r"[^0-9]", "", match[2])[: int(match[1], 16) * 2], *match.span(2)
     if "message" in possible:
-        yield from (match[1] or re.split("[dD]", match[0][4:])[0] for match in _MESSAGE.finditer(text))
+        for match in _MESSAGE.finditer(text):
+            yield match[1] or re.split("[dD]", match[0][4:])[0], *match.span()
     if "exponent" in possible:
         for match in _EXPONENT.finditer(text):
             digits, whole = match[1] + match[2], len(match[1]) + int(match[3])
             if len(digits) > 12:
-                yield digits[:whole].ljust(whole, "0")
+                yield digits[:whole].ljust(whole, "0"), *match.span()
 
 
-def _of_row(text: str, row: list[re.Match[str]]) -> Iterator[str]:
+def _of_row(text: str, row: list[re.Match[str]]) -> Iterator[Candidate]:
     """Candidates in neighbouring groups of digits: each alone, printed groupings, and an even row as a whole."""
     for group in row:
-        yield from _alone(text, group)
+        yield from ((digits, *group.span()) for digits in _alone(text, group))
     if len(row) < 2:
         return
     gaps = [text[a.end() : b.start()] for a, b in pairwise(row)]
@@ -94,25 +125,34 @@ def _of_row(text: str, row: list[re.Match[str]]) -> Iterator[str]:
     for first in range(len(row) - 1):
         for count in (2, 3, 4, 5):
             window = tuple(widths[first : first + count])
-            if len(window) == count and window in _PRINTED and not _is_list(gaps, first, count):
-                yield _joined(text, row[first : first + count])
-    if (
-        len(set(gaps)) == 1
-        and len(row) > 2
-        and len(set(widths[1:-1])) == 1
-        and ", " not in gaps[0]
-        and gaps[0] not in ":;"
-    ):
-        yield _joined(text, row)
+            if len(window) == count and window in _PRINTED and not _is_list(gaps, first, window):
+                joined = _joined(text, row[first : first + count])
+                if not joined.startswith("1") or set(gaps[first : first + count - 1]) <= {" ", "-"}:
+                    yield joined, row[first].start(), row[first + count - 1].end()
+    if _is_even(widths, gaps):
+        yield _joined(text, row), row[0].start(), row[-1].end()
 
 
-def _is_list(gaps: list[str], first: int, count: int) -> bool:
+def _is_even(widths: list[int], gaps: list[str]) -> bool:
+    """`12 3456 7890 1234`: one gap throughout, equal groups, the first perhaps shorter; no list of numbers."""
+    width = widths[1]
+    if len(set(gaps)) != 1 or len(widths) < 3 or set(widths[1:-1]) != {width}:
+        return False
+    if widths[0] > width or widths[-1] > width + 1:
+        return False
+    if max(widths) == 1 and gaps[0] in {'","', "','"}:
+        return True
+    return gaps[0] == "|" or not any(c in gaps[0] for c in ",;:|") or (gaps[0] == "," and width == widths[-1] == 3)
+
+
+def _is_list(gaps: list[str], first: int, window: tuple[int, ...]) -> bool:
     """Numbers in a list, or a decimal fraction: `1234, 5678, …`, `12345678.12345678`."""
+    count = len(window)
     inside = gaps[first : first + count - 1]
     around = gaps[max(0, first - 1) : first + count]
     if count == 2 and inside[0] == ".":
         return True
-    return any(c in inside[0] for c in ",;:") and (count == 2 or len(around) > len(inside))
+    return any(c in inside[0] for c in ",;:|") and (window not in _LISTED or len(around) > len(inside))
 
 
 def _joined(text: str, groups: list[re.Match[str]]) -> str:

@@ -37,6 +37,9 @@ _DECIMALS = re.compile(r"(?:(?:4[4-9]|5[0-7]|32),? ){11,}(?:4[4-9]|5[0-7])")
 _SLASHES = re.compile(r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrt])|([\"'/]))")
 
 
+_LINE_ENDS = {"n": "\n", "r": "\r", "t": "\t"}
+
+
 def as_text(data: bytes) -> str:
     if data[:2] == b"\x1f\x8b":
         data = zlib.decompressobj(31).decompress(data, _INFLATE_BYTES)
@@ -115,7 +118,7 @@ def _plain(char: str) -> str:
 def _unslash(match: re.Match[str]) -> str:
     if match[1] or match[2]:
         return chr(int(match[1] or match[2], 16))
-    return " " if match[3] else match[4]
+    return _LINE_ENDS[match[3]] if match[3] else match[4]
 
 
 def _unbase64(token: str) -> Iterator[str]:

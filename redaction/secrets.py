@@ -9,25 +9,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from redaction import provider_keys
 from redaction.cards import Hit
 
 # name, pattern. Group 1, where there is one, is what goes; else the whole match. The trigger is the pattern's own head.
 _SHAPES: tuple[tuple[str, str, str], ...] = (
-    ("aws_access_key", r"(?:AKIA|ASIA|ABIA|ACCA)", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}"),
-    ("github", r"gh[pousr]_", r"gh[pousr]_[A-Za-z0-9]{30,255}"),
+    ("aws_access_key", r"(?:AKIA|ASIA|ABIA|ACCA)", r"(?<![A-Z0-9])(?:AKIA|ABIA|ACCA|ASIA(?=[A-Z]{0,15}[0-9]))[A-Z0-9]{16}(?![A-Z0-9])"),
+    ("github", r"gh[pousr]_", r"gh[pousr]_[A-Za-z0-9]{30,255}(?:[._\-][A-Za-z0-9_\-]{8,1024}){0,4}"),
     ("github", r"github_pat_", r"github_pat_[A-Za-z0-9_]{22,255}"),
-    ("gitlab", r"gl(?:pat|ptt|rt|dt|cbt|ft|soat|agent|imt)-", r"gl(?:pat|ptt|rt|dt|cbt|ft|soat|agent|imt)-[A-Za-z0-9_\-]{16,128}"),
-    ("slack", r"xox[abeprs]", r"xox[abeprs](?:\.xox[bp])?-[A-Za-z0-9\-]{10,255}"),
-    ("slack", r"xapp-", r"xapp-[0-9]-[A-Za-z0-9\-]{20,255}"),
+    ("gitlab", r"gl(?:pat|ptt|rtr?|dt|cbt|ft|ffct|soat|agent|imt|oas|wt)-", r"gl(?:pat|ptt|rtr?|dt|cbt|ft|ffct|soat|agent|imt|oas|wt)-[A-Za-z0-9_.\-]{16,320}"),
+    ("slack", r"xox[a-z]", r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9%\-]{10,512}"),
+    ("slack", r"xapp-", r"xapp-[0-9]-[A-Za-z0-9\-]{8,255}"),
     ("slack_webhook", r"hooks\.slack\.com/", r"hooks\.slack\.com/(?:services|workflows|triggers)/([A-Za-z0-9_/\-]{16,255})"),
     ("discord_webhook", r"/api/webhooks/", r"discord(?:app)?\.com/api/webhooks/([0-9]{15,22}/[A-Za-z0-9_\-]{40,128})"),
     ("teams_webhook", r"webhook\.office\.com/|logic\.azure\.com", r"(?:webhook\.office\.com/webhookb2/|logic\.azure\.com(?::443)?/workflows/)([^\s\"'<>]{16,512})"),
     ("pagerduty_webhook", r"events\.pagerduty\.com/integration/", r"events\.pagerduty\.com/integration/([A-Za-z0-9]{20,64})"),
     ("telegram", r":AA[A-Za-z0-9_\-]", r"(?<![0-9A-Za-z])(?:bot)?([0-9]{8,10}:AA[A-Za-z0-9_\-]{32,34})"),
-    ("stripe", r"[srp]k_(?:live|test)_", r"[srp]k_(?:live|test)_[A-Za-z0-9]{10,255}"),
+    ("stripe", r"[srp]k_(?:org_)?(?:live|test)_", r"(?<![A-Za-z])[srp]k_(?:org_)?(?:live|test)_[A-Za-z0-9]{10,255}"),
     ("payment_key", r"[sp]k_(?:test_|sbox_)?[0-9a-f]{8}|klarna_|[TL]_[SC]_[0-9a-f]{8}", r"(?<![A-Za-z0-9])(?:[sp]k_(?:test_|sbox_)?|[TL]_[SC]_)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[sp]k_sbox_[a-z0-9]{20,64}|klarna_(?:live|test)_api_[A-Za-z0-9_\-]{16,255}"),
-    ("webhook_secret", r"whsec_", r"whsec_[A-Za-z0-9+/=]{16,255}"),
-    ("model_provider", r"sk-", r"(?<![A-Za-z0-9_\-])sk-(?:proj-|svcacct-|admin-|ant-|or-)?[A-Za-z0-9_\-]{20,255}"),
+    ("webhook_secret", r"whsec_", r"whsec_[A-Za-z0-9+/=_\-]{16,255}"),
+    ("model_provider", r"sk-", r"(?<![A-Za-z0-9_\-])sk-(?=[A-Za-z0-9_\-]{0,64}[0-9])(?:(?:proj|svcacct|admin|ant|or|api[0-9]{2}|v[0-9]|None|service)-){0,3}(?:[A-Za-z0-9_\-]{0,24}[\-_])?[A-Za-z0-9]{16}[A-Za-z0-9_\-]{0,255}"),
     ("google", r"AIza", r"AIza[A-Za-z0-9_\-]{35}"),
     ("google_oauth", r"ya29\.|GOCSPX-", r"ya29\.[A-Za-z0-9_\-]{20,512}|GOCSPX-[A-Za-z0-9_\-]{20,64}"),
     ("sendgrid", r"SG\.", r"SG\.[A-Za-z0-9_\-]{16,64}\.[A-Za-z0-9_\-]{16,128}"),
@@ -36,7 +37,6 @@ _SHAPES: tuple[tuple[str, str, str], ...] = (
     ("twilio", r"(?:SK|AC)[0-9a-f]{4}", r"(?<![A-Za-z0-9])(?:SK|AC)[0-9a-f]{32}(?![0-9A-Za-z])"),
     ("shopify", r"shp(?:at|ca|pa|ss)_", r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
     ("square", r"sq0[a-z]{3}-|EAAA", r"sq0[a-z]{3}-[A-Za-z0-9_\-]{20,64}|(?<![A-Za-z0-9])EAAA[A-Za-z0-9_\-]{56,64}"),
-    ("paypal", r"access_token\$", r"access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}"),
     ("adyen", r"AQE", r"(?<![A-Za-z0-9])AQE[a-z]h[A-Za-z0-9+/=\-]{40,512}"),
     ("npm", r"npm_", r"npm_[A-Za-z0-9]{36}"),
     ("pypi", r"pypi-", r"pypi-[A-Za-z0-9_\-]{50,512}"),
@@ -63,22 +63,23 @@ _SHAPES: tuple[tuple[str, str, str], ...] = (
     ("azure_client", r"[0-9]Q~", r"[A-Za-z0-9_~.\-]{3}[0-9]Q~[A-Za-z0-9_~.\-]{31,34}"),
     ("signed_url", r"(?i)[?&](?:x-amz-signature|x-goog-signature|sig|signature)=", r"(?i)[?&](?:x-amz-signature|x-goog-signature|sig|signature)=([A-Za-z0-9%+/=_\-]{16,512})"),
     ("jwt", r"eyJ", r"(?<![A-Za-z0-9\-])eyJ[A-Za-z0-9_\-]{8,2048}\.[A-Za-z0-9_\-]{4,8192}(?:\.[A-Za-z0-9_\-]{0,8192}){0,3}"),
-    ("bearer", r"(?i)(?:bearer|token)\s", r"(?i)(?<![A-Za-z])bearer[ \t:=]{1,4}([A-Za-z0-9._~+/\-]{8,8192}={0,2})"),
+    ("bearer", r"(?i)(?:bearer|token)\s", r"(?i)(?<![A-Za-z])bearer[ \t:=]{1,8}((?=[A-Za-z._~+/\-]{0,64}[0-9]|[A-Za-z]{24}|[A-Za-z]{0,64}(?-i:[a-z][A-Z]))[A-Za-z0-9._~+/\-]{8,8192}={0,2})"),
     ("basic", r"(?i)basic\s", r"(?i)(?<![A-Za-z])basic[ \t]{1,3}((?=[A-Za-z0-9+/]{0,512}[A-Z0-9+/=])[A-Za-z0-9+/]{8,512}={0,2})(?![A-Za-z0-9])"),
     ("url_password", r"://[^\s/@\"'<>]{0,256}@", r"://([^\s/@:\"'<>]{0,128}:[^\s/@\"'<>]{1,256})@"),
     ("dsn_password", r"@(?:tcp|unix)\(", r"(?<![\w/:])[\w.\-]{1,64}:([^\s:@/\"']{1,128})@(?:tcp|unix)\("),
-    ("private_key", r"PRIVATE KEY", r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:(?!-----BEGIN)[\s\S]){0,16384}?(?:-----END (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----|(?=-----BEGIN)|\Z)"),
+    ("private_key", r"PRIVATE KEY", r"-----BEGIN[A-Z0-9 ]{1,40}PRIVATE KEY(?: BLOCK)?(?:-----)?(?:(?!-----BEGIN)[\s\S]){0,16384}?(?:-----END (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----|(?=-----BEGIN)|\Z)"),
     ("key_body", r"[^A-Za-z0-9+/][A-Za-z0-9+/]{64}[^A-Za-z0-9+/]", r"(?m)^[ \t]{0,8}((?=[^\n]{0,63}[A-Z])(?=[^\n]{0,63}[g-z])(?=[^\n]{0,63}[0-9])[A-Za-z0-9+/]{64})$"),
 )  # fmt: skip
 
-NAMES = tuple(dict.fromkeys(name for name, _, _ in _SHAPES))
+_ALL = (*_SHAPES, *provider_keys.SHAPES)
+NAMES = tuple(dict.fromkeys(name for name, _, _ in _ALL))
 
 
 class SecretShape:
     """One provider's shapes, as a rule of its own."""
 
     def __init__(self, name: str) -> None:
-        mine = [(head, pattern) for n, head, pattern in _SHAPES if n == name]
+        mine = [(head, pattern) for n, head, pattern in _ALL if n == name]
         self.name = name
         self.triggers = tuple(head for head, _ in mine)
         self._patterns = tuple(re.compile(pattern) for _, pattern in mine)

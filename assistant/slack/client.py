@@ -100,10 +100,11 @@ class Blocked(SlackTrouble):
 
 
 class GuardedClient(WebClient):  # type: ignore[misc]
-    """`api_call` is where everything of the SDK passes, Bolt's own calls included. `blocked` is told of each hit."""
+    """`api_call` is where everything of the SDK passes, Bolt's own calls included. `blocked` is told of
+    each hit: method, classes, where."""
 
     def __init__(
-        self, *, scanner: FinalScanner, blocked: Callable[[str, tuple[str, ...]], None], **options: Any
+        self, *, scanner: FinalScanner, blocked: Callable[[str, tuple[str, ...], str], None], **options: Any
     ) -> None:
         super().__init__(**options)
         self._scanner = scanner
@@ -123,7 +124,7 @@ class GuardedClient(WebClient):  # type: ignore[misc]
             self._scanner.check(text, sink=f"slack {method}")
         except RedactionError as error:
             classes = tuple(getattr(error, "classes", ()) or ("SCANNER",))
-            self._blocked(method, classes)
+            self._blocked(method, classes, str(getattr(error, "where", "")))
             raise Blocked(classes) from None
 
     def _upload_file(self, **parts: Any) -> Any:
@@ -141,7 +142,7 @@ class Sender:
         settings: Slack,
         *,
         scanner: FinalScanner,
-        blocked: Callable[[str, tuple[str, ...]], None],
+        blocked: Callable[[str, tuple[str, ...], str], None],
         sent: Callable[[str], None] = lambda method: None,
         timeout_s: int = 15,
     ) -> None:

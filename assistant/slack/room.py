@@ -207,16 +207,17 @@ class Room:
     def now(self) -> Instant:
         return self.house.clock.now()
 
-    def _blocked(self, method: str, classes: tuple[str, ...]) -> None:
+    def _blocked(self, method: str, classes: tuple[str, ...], where: str) -> None:
         """The last look stopped a payload: a record, a count; nothing left."""
         self.live.metrics.slack_blocked.labels(method).inc()
-        _LOG.error("a payload was blocked", extra={"method": method, "found": ",".join(classes)})
+        _LOG.error("a payload was blocked", extra={"method": method, "found": ",".join(classes), "where": where[:500]})
         entry = Entry(
             event=Event.REDACTION_BLOCK,
             actor="slack",
             outcome=Outcome.BLOCKED,
             resource="slack",
             facts={"method": method, "classes": list(classes)},
+            bodies={"where": where.encode()},
         )
         try:
             self.house.promptlog.append(entry)

@@ -61,7 +61,7 @@ class Socket:
         token = self._room.settings.app_token().read()
         client = GuardedClient(
             scanner=self._room.house.scanner,
-            blocked=lambda method, classes: None,
+            blocked=lambda method, classes, where: None,
             token=token,
             base_url=self._room.settings.url,
             retry_handlers=[],

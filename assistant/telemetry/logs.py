@@ -57,7 +57,8 @@ class JsonLines(logging.Handler):
             self.blocked += 1
             self.told()
             found = list(error.classes) if isinstance(error, LeakBlocked) else ["SCANNER_ERROR"]
-            line = _dump({**_frame(record), "event": "a log line was withheld", "found": found})
+            where = error.where if isinstance(error, LeakBlocked) else ""
+            line = _dump({**_frame(record), "event": "a log line was withheld", "found": found, "where": where})
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(line + "\n")
             self._stream.flush()

@@ -20,7 +20,7 @@ from assistant.notebook.canonical import dump
 from assistant.notebook.database import Database
 from assistant.notebook.notes import NoteBook
 from assistant.ports import Clock, PromptLog
-from assistant.promptlog.record import Entry, Event, Receipt, RecordId
+from assistant.promptlog.record import Entry, Event, Outcome, Receipt, RecordId, slug
 from assistant.telemetry.logs import about
 from assistant.workflow import joining
 from assistant.workflow.incidents import IncidentBook, Snapshot
@@ -244,9 +244,30 @@ class Work:
             return self._kept(note, incident, snapshot, key=key)
         except RedactionError as error:
             why = ", ".join(error.classes) if isinstance(error, LeakBlocked) else "the last look failed"
-            _LOG.error("note withheld", extra={"incident": note.incident_id, "reason": why})
+            self._withheld(note, why, error)
             instead = self._plain(incident, f"a note was withheld by the last look ({why})")
             return self._kept(replace(instead, revision=note.revision), incident, snapshot, key=key)
+
+    def _withheld(self, note: Note, why: str, error: RedactionError) -> None:
+        """Said in the log and in a record with the place and its shape, so that a block by mistake can be mended."""
+        sink = error.sink if isinstance(error, LeakBlocked) else "unknown"
+        where = error.where if isinstance(error, LeakBlocked) else why
+        _LOG.error(
+            "note withheld", extra={"incident": note.incident_id, "reason": why, "sink": sink, "where": where[:500]}
+        )
+        entry = Entry(
+            event=Event.REDACTION_BLOCK,
+            actor=self.parts.actor,
+            outcome=Outcome.BLOCKED,
+            resource="note",
+            incident=note.incident_id,
+            facts={"revision": note.revision, "sink": slug(sink), "found": slug(why)},
+            bodies={"where": where.encode()},
+        )
+        try:
+            self._appended(entry)
+        except (PromptLogError, LeakBlocked):
+            _LOG.error("the block could not be recorded", extra={"incident": note.incident_id})
 
     def _kept(self, note: Note, incident: Incident, snapshot: Snapshot, *, key: str) -> int:
         p = self.parts

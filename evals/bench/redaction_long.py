@@ -43,16 +43,21 @@ def mixed(seed: int, count: int) -> Iterator[str]:
 
 
 def differ(fast: Redactor, full: Redactor, seed: int, count: int) -> list[str]:
-    """Lines of which the two paths say different things."""
-    name = f"piece {seed}"
-    one, other = fast.for_incident(name), full.for_incident(name)
+    """Lines of which the two paths say different things. Tokens are numbered anew after each, or every later line of
+    the scope would differ too.
+    """
+    scopes = [f"piece {seed}"]
+    one, other = fast.for_incident(scopes[0]), full.for_incident(scopes[0])
     wrong = []
     for line in mixed(seed, count):
         left, right = one.redact(line), other.redact(line)
         if (left.text, left.spans) != (right.text, right.spans):
             wrong.append(line)
-    fast.forget(name)
-    full.forget(name)
+            scopes.append(f"piece {seed} after {len(wrong)}")
+            one, other = fast.for_incident(scopes[-1]), full.for_incident(scopes[-1])
+    for scope in scopes:
+        fast.forget(scope)
+        full.forget(scope)
     return wrong
 
 

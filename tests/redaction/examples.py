@@ -5,6 +5,8 @@ Made-up secrets are put together from pieces, so that scanners of code stay quie
 
 from __future__ import annotations
 
+from tests.redaction import provider_examples
+
 _A = "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC2dF4hJ6kL8nP0rS2uV4xY6z"
 _HEX = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
 
@@ -28,7 +30,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "card_and_cvv": ("4539578763621486|12|2027|123", "|123"),
     "keyed": ("level=info cid2=917 rc=05", "917"),
     "keyed_argument": ("tool --card-number 99887766 --dry-run", "99887766"),
-    "keyed_element": ("<Auth><cvc2>917</cvc2></Auth>", "917"),
+    "keyed_element": ("<Auth><pvv>917</pvv></Auth>", "917"),
     "keyed_column": ("INSERT INTO t (id, cvv2) VALUES (7, '917')", "917"),
     "keyed_elsewhere": ('{"name": "cvv2", "value": "917"}', "917"),
     "keyed_weakly": ("cvv2|917|", "917"),
@@ -62,7 +64,6 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "secret_twilio": ("used S" + "K" + _HEX[:32], _HEX[:32]),
     "secret_shopify": ("used shp" + "at_" + _HEX[:32], _HEX[:32]),
     "secret_square": ("used sq0" + "atp-" + _A[:22], _A[:22]),
-    "secret_paypal": ("used access_" + "token$production$" + _HEX[:16] + "$" + _HEX[:32], _HEX[:32]),
     "secret_adyen": ("used AQ" + "Eyh" + _A[:50], _A[:50]),
     "secret_npm": ("used np" + "m_" + _A[:36], _A[:36]),
     "secret_pypi": ("used py" + "pi-" + (_A * 2)[:60], _A[:40]),
@@ -111,4 +112,5 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "presidio_CryptoRecognizer": ("to 1BoatSLRHtKNngkdXEeobR76b53LETtpyT today", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT"),
     "presidio_EsNifRecognizer": ("holder 12345678Z today", "12345678Z"),
     "presidio_ItFiscalCodeRecognizer": ("holder RSSMRA85T10A562S today", "RSSMRA85T10A562S"),
+    **provider_examples.EXAMPLES,
 }

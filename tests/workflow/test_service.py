@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from assistant.core.incident import Incident
+from assistant.core.note import Note
 from assistant.errors import WorkflowError
 from assistant.notebook.database import open_database
 from assistant.promptlog.record import Event
@@ -272,3 +274,33 @@ def test_old_workflows_are_forgotten_and_young_ones_kept(stand: Stand) -> None:
     time.sleep(1.1)
     eventually(lambda: stand.service.engine.tidy(keep_s=0.5) > 0)
     assert stand.service.engine.tidy(keep_s=0.5) == 0
+
+
+def test_a_note_that_the_last_look_stops_leaves_a_record_of_the_place_and_never_the_value(tmp_path: Path) -> None:
+    class Leaking(RememberingOutlet):
+        def render(self, note: Note, incident: Incident) -> Mapping[str, object] | None:
+            rendered = super().render(note, incident)
+            leak = (
+                "" if note.without_model and "withheld" in note.without_model else "card 4539 5787 6362 1486 declined"
+            )
+            return rendered and {**rendered, "more": leak}
+
+    stand = Stand(tmp_path / "state")
+    stand.outlet = Leaking()
+    stand.service = stand.build()
+    stand.service.start()
+    try:
+        (incident,) = {p.incident for p in stand.service.receive([alert()]).placements}
+        assert incident
+        eventually(lambda: len(keys(stand, incident)) == 2)
+        latest = stand.service.notes.latest(incident)
+        assert latest and latest["without_model"] == "a note was withheld by the last look (PAN)"
+        blocks = [r for r in stand.log.scan() if r.event is Event.REDACTION_BLOCK]
+        assert [(b.facts["found"], b.facts["sink"]) for b in blocks] == [("PAN", "outbox_memory")] * 2
+        for block in blocks:
+            where = stand.log.body(block, "where")
+            assert isinstance(where, bytes) and b"PAN by card at" in where
+            assert "«19»" in where.decode() and b"4539" not in where
+        assert "4539" not in "".join(str(dict(r.facts)) for r in stand.log.scan())
+    finally:
+        stand.service.stop(timeout_s=5)

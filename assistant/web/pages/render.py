@@ -23,6 +23,7 @@ from assistant.web.pages.desk import Desk
 from redaction import LeakBlocked
 
 _LOG = logging.getLogger("payops.web")
+
 READERS = ("responder", "commander", "auditor")
 _FIELDS = 200
 
@@ -147,6 +148,7 @@ def answered(ask: Ask, work: Work, what: Leaves) -> Response:
             ask.look(what)
         return work(ask)
     except LeakBlocked as stopped:
+        _LOG.error("a page was withheld", extra={"sink": stopped.sink, "where": stopped.where[:500]})
         return sorry(ask, 503, "Withheld", f"the last look stopped this page ({', '.join(stopped.classes)})")
     except UsageError as error:
         missing = error.message.startswith("no ")
