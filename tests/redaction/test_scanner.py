@@ -155,7 +155,7 @@ def test_it_shares_no_code_and_no_pattern_with_the_detectors() -> None:
         "scan_cards": set(),
         "scan_patterns": set(),
         "scan_decode": set(),
-        "scan_glance": set(),
+        "scan_glance": {"redaction.triggers"},  # how a database of patterns is made and kept; no pattern
     }
     for name, may in allowed.items():
         tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
