@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from assistant.runbook_index.document import Runbook, Section, Step
 
 FORM = "runbook-4"  # part of every key: change it with the parser, the redaction of sections, or the JSON form
 WAIT_S = 5.0
+BLOCK = 512
+T = TypeVar("T")
 Vectors = NDArray[np.float32]
 
 
@@ -56,13 +58,14 @@ class Cache:
             return
 
     def vectors(self, texts: Sequence[str], *, model: str, embed: Callable[[Sequence[str]], Vectors]) -> Vectors:
-        """Vectors of `texts`, in order; only those not kept are embedded."""
+        """Vectors of `texts`, in order; only those not kept are embedded. Each `BLOCK` is kept as soon as it is made, so
+        that a start that is killed goes on where it was."""
         keys = [key(model, text) for text in texts]
         kept = self.get(keys)
         new = {k: text for k, text in zip(keys, texts, strict=True) if k not in kept}
-        if new:
-            made = embed(list(new.values()))
-            fresh = {k: row.astype("<f4").tobytes() for k, row in zip(new, made, strict=True)}
+        for some in _blocks(list(new.items()), BLOCK):
+            made = embed([text for _, text in some])
+            fresh = {k: row.astype("<f4").tobytes() for (k, _), row in zip(some, made, strict=True)}
             self.put(fresh)
             kept |= fresh
         return np.stack([np.frombuffer(kept[k], "<f4") for k in keys]) if keys else np.empty((0, 0), np.float32)
@@ -71,9 +74,12 @@ class Cache:
         return sqlite3.connect(self._file, timeout=WAIT_S)
 
 
+def _blocks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
 def _rows(db: sqlite3.Connection, keys: Sequence[str]) -> Iterable[tuple[str, bytes]]:
-    for start in range(0, len(keys), 500):
-        some = keys[start : start + 500]
+    for some in _blocks(keys, 500):
         marks = ",".join("?" * len(some))
         yield from db.execute(f"SELECT key, value FROM kept WHERE key IN ({marks})", some)
 

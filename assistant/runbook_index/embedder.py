@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ HASHES = {
 MODEL = "all-MiniLM-L6-v2@" + HASHES["model.safetensors"][:12]
 TOKENS = 256
 BATCH = 8
-THREADS = 2
+THREADS = 2  # batches at once; each runs on one thread, see `_session`
 Vectors = NDArray[np.float32]
 
 
@@ -60,11 +61,17 @@ class Embedder:
         """Shape (texts, 384), float32, each of length 1. Texts over 256 tokens are cut, as the model's card says."""
         encoded = [self._tokenizer.encode(text or " ") for text in texts]
         order = sorted(range(len(texts)), key=lambda n: len(encoded[n].ids))
+        batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
         out = np.empty((len(texts), WIDTH), np.float32)
-        for start in range(0, len(order), BATCH):
-            batch = order[start : start + BATCH]
-            out[batch] = self._run([encoded[n] for n in batch])
+        for batch, vectors in zip(batches, self._runs([[encoded[n] for n in b] for b in batches]), strict=True):
+            out[batch] = vectors
         return out
+
+    def _runs(self, batches: Sequence[Sequence[Encoding]]) -> list[Vectors]:
+        if len(batches) < 2:
+            return [self._run(batch) for batch in batches]
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="embed") as pool:
+            return list(pool.map(self._run, batches))
 
     def _run(self, batch: Sequence[Encoding]) -> Vectors:
         longest = max(len(e.ids) for e in batch)
@@ -86,10 +93,13 @@ def _verified(path: Path, digest: str) -> bytes:
 
 
 def _session(weights: bytes) -> Any:
+    """One thread a run and none that spins: two threads inside each operator waste a third of the processor time in
+    waiting for each other (measured: 25 ms a chunk, 16 ms without spinning, 14.5 ms alone), so batches run beside each
+    other instead."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
-    options.intra_op_num_threads = THREADS
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     graph = build_graph(read_safetensors(weights)).SerializeToString()

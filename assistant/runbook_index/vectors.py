@@ -48,6 +48,8 @@ def best_mean(cosines: Floats, owners: NDArray[np.int64], *, size: int, floor: f
     order = np.lexsort((-cosines, owners))
     owner, cosine = owners[order], cosines[order]
     starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
-    for start, end in zip(starts, [*starts[1:], owner.size], strict=True):
-        out[owner[start]] = cosine[start : min(end, start + BEST)].mean()
+    place = np.arange(owner.size) - np.repeat(starts, np.diff(np.r_[starts, owner.size]))
+    best, owner = cosine[place < BEST], owner[place < BEST]
+    told = np.bincount(owner, minlength=size)
+    out[told > 0] = np.bincount(owner, best, minlength=size)[told > 0] / told[told > 0]
     return out
