@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.runbook_index.document import Runbook, Section, Step
+from assistant.runbook_index.document import LISTS, Runbook, Section, Step
 
-FORM = "runbook-4"  # part of every key: change it with the parser, the redaction of sections, or the JSON form
+FORM = "runbook-5"  # part of every key: change it with the parser, the redaction of sections, or the JSON form
 WAIT_S = 5.0
 BLOCK = 512
 T = TypeVar("T")
@@ -58,8 +58,10 @@ class Cache:
             return
 
     def vectors(self, texts: Sequence[str], *, model: str, embed: Callable[[Sequence[str]], Vectors]) -> Vectors:
-        """Vectors of `texts`, in order; only those not kept are embedded. Each `BLOCK` is kept as soon as it is made, so
-        that a start that is killed goes on where it was."""
+        """Vectors of `texts`, in order; only those not kept are embedded.
+
+        Each `BLOCK` is kept as soon as it is made: a start that is killed goes on where it was.
+        """
         keys = [key(model, text) for text in texts]
         kept = self.get(keys)
         new = {k: text for k, text in zip(keys, texts, strict=True) if k not in kept}
@@ -99,5 +101,5 @@ def unpack(data: bytes, *, origin: str) -> Runbook:
         Section(tuple(s["trail"]), s["text"], s["line"], tuple(Step(**step) for step in s["steps"]))
         for s in fields.pop("sections")
     )
-    fields |= {name: tuple(fields[name]) for name in ("alertnames", "services", "kinds", "related")}
+    fields |= {name: tuple(fields[name]) for name in LISTS}
     return Runbook(**fields, sections=sections, origin=origin)

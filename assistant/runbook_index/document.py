@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
-LISTS = ("alertnames", "services", "kinds", "related")
+LISTS = ("alertnames", "services", "kinds", "symptoms", "related")
 STEP_HEADINGS = ("diagnosis", "mitigation")
 
 
@@ -58,7 +58,7 @@ class Section:
 class Runbook:
     """A parsed runbook. `path` is relative to its folder, with `/`; `hash` is the SHA-256 of the file's bytes;
     `generic` says that it was shipped with the product and yields to a team's own; `kinds` are the sorts of failure it
-    is for, in the analyst's words."""
+    is for, in the analyst's words, `symptoms` how people report it."""
 
     path: str
     hash: str
@@ -67,6 +67,7 @@ class Runbook:
     alertnames: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    symptoms: tuple[str, ...] = ()
     related: tuple[str, ...] = ()
     owner: str = ""
     reviewed: str = ""
@@ -94,6 +95,7 @@ def parse_runbook(text: str, *, path: str, digest: str, origin: str = "") -> Run
         alertnames=lists["alertnames"] or ((_stem(path),) if _looks_like_alert(_stem(path)) else ()),
         services=lists["services"],
         kinds=lists["kinds"],
+        symptoms=lists["symptoms"],
         related=lists["related"],
         owner=str(meta.get("owner") or ""),
         reviewed=str(meta.get("reviewed") or ""),

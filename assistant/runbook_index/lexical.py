@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.runbook_index.reading import read
 from assistant.runbook_index.text import surface, tokens
 
 if TYPE_CHECKING:
@@ -33,8 +34,13 @@ class Lexical:
         self.size = len(texts)
         corpus = [tokens(whole) + tokens(lead)[:LEAD_WORDS] * LEAD_TIMES for lead, whole in texts]
         frequencies = Counter(term for document in corpus for term in set(document))
+        self._known = frequencies
         self._idf = {term: _idf(n, self.size) for term, n in frequencies.items()}
         self._bm25 = _build(corpus) if frequencies else None
+
+    def read(self, query: str) -> str:
+        """`query` in the words of these texts; see `reading.read`."""
+        return read(query, self._known)
 
     def scores(self, query: str) -> Floats:
         """How well each runbook covers `query`, 0 to about 1; shape (runbooks,)."""

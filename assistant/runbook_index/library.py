@@ -125,6 +125,7 @@ def redacted(runbook: Runbook, redactor: Redacts) -> Runbook:
         alertnames=names(runbook.alertnames),
         services=names(runbook.services),
         kinds=names(runbook.kinds),
+        symptoms=tuple(map(clean, runbook.symptoms)),
         related=names(runbook.related),
         reviewed=_name(runbook.reviewed, redactor),
         severity=_name(runbook.severity, redactor),
@@ -141,9 +142,10 @@ def lead(runbook: Runbook) -> str:
 
 
 def whole(runbook: Runbook) -> str:
-    """Everything that is ranked: title, names as words, headings and text."""
+    """Everything that is ranked: title, names as words, symptoms, headings and text."""
     names = " ".join((*runbook.alertnames, *runbook.services))
-    return "\n".join((runbook.title, names, *(f"{s.heading}\n{s.text}" for s in runbook.sections)))
+    sections = (f"{s.heading}\n{s.text}" for s in runbook.sections)
+    return "\n".join((runbook.title, names, *runbook.symptoms, *sections))
 
 
 def _version(runbooks: Iterable[Runbook]) -> str:

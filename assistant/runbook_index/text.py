@@ -7,7 +7,9 @@ ranks as well as Porter's and keeps the stems readable enough to show as the rea
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
+from itertools import pairwise
 
 _STOP = """
 a an and are as at be been but by can could do does for from has have how if in into is it its may might most of on or
@@ -21,7 +23,8 @@ _TEMPLATE = re.compile(r"\{\{[^}]*\}\}")
 _HOST = re.compile(r"https?://[^/\s)\"]+/?")
 _TAG = re.compile(r"<[^>\n]{1,200}>")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_WORD = re.compile(r"[a-z0-9]+")
+_WORD = re.compile(r"[^\W_]+")
+_NO_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{3,}")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 
 
@@ -34,8 +37,22 @@ def surface(text: str) -> list[str]:
     """Lower-case words before stemming; templates, tags and host names are left out, the words of a path are kept."""
     for pattern, by in ((_HUGO, r" \1 "), (_TEMPLATE, " "), (_TAG, " "), (_HOST, " ")):
         text = pattern.sub(by, text)
-    found = _WORD.findall(_HUMP.sub(" ", text).lower())
+    found = _WORD.findall(_pairs(fold(_HUMP.sub(" ", text))))
     return [word for word in found if word not in STOP and (len(word) > 1 or word.isdigit())]
+
+
+def fold(text: str) -> str:
+    """Lower case without accents: `Préautorisé` as `preautorise`, `ß` as `ss`."""
+    if text.isascii():
+        return text.lower()
+    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+
+
+def _pairs(text: str) -> str:
+    """Scripts that put no spaces between words are cut into overlapping pairs, as search engines do."""
+    if text.isascii():
+        return text
+    return _NO_SPACES.sub(lambda m: " ".join(a + b for a, b in pairwise(m[0])), text)
 
 
 def plain(text: str) -> str:

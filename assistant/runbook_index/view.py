@@ -80,11 +80,12 @@ class View:
         return [Hit(int(n), float(best[n]), "", parts[int(which[n])].text) for n in order]
 
     def _scores(self, part: Part) -> Floats:
-        lexical = self.lexical.scores(part.text)
+        text = self.lexical.read(part.text)
+        lexical = self.lexical.scores(text)
         if self.vectors is None:
             return fuse(lexical, asked=part.asked)
         try:
-            dense = self.vectors.similarities(part.text)
+            dense = self.vectors.similarities(text)
         except RunbookIndexError as error:
             self.trouble = f"{error.message}; ranked by words alone"
             return fuse(lexical, asked=part.asked)
