@@ -26,7 +26,9 @@ def chunks(runbook: Runbook) -> tuple[str, ...]:
     opening = lead(runbook)
     first = f"{runbook.title}. {prose(opening)}".split()
     rest = [first[WORDS:], *(_headed(s.heading, s.text) for s in runbook.sections if s.text and s.text != opening)]
-    return (" ".join(first[:WORDS]) or runbook.title or runbook.path, *islice(_packed(rest), MOST - 1))
+    pieces = (" ".join(first[:WORDS]) or runbook.title or runbook.path, *islice(_packed(rest), MOST - 1))
+    told = f"{runbook.title}: {'; '.join(runbook.symptoms)}".split()[:WORDS]
+    return (*pieces, " ".join(told)) if runbook.symptoms else pieces
 
 
 def prose(text: str) -> str:
