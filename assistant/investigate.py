@@ -27,6 +27,7 @@ from assistant.patience import patient_once
 from assistant.records import recorded, recording
 
 Stage = Callable[[str], None]
+WORTH_A_LOOK = 0.1  # confidence of a runner-up that may choose between runbooks which alerts name
 
 
 def investigate(incident: Incident, house: House, *, tell: Stage = lambda stage: None) -> Note:
@@ -77,7 +78,11 @@ def _runbook(incident: Incident, analysis: Analysis, house: House) -> RunbookAns
     question = incident.question.text.text if incident.question else ""
     try:
         return house.runbooks.find(
-            alerts=incident.alerts, question=question, findings_text=analysis.title, kind=_kind(analysis)
+            alerts=incident.alerts,
+            question=question,
+            findings_text=analysis.title,
+            kind=_kind(analysis),
+            also=tuple(h.kind for h in analysis.hypotheses[1:3] if h.confidence >= WORTH_A_LOOK),
         )
     except RunbookIndexError as error:
         return replace(RunbookAnswer(), none_because=error.message)

@@ -76,10 +76,17 @@ class ChangeSource(Protocol):
 
 class RunbookIndex(Protocol):
     def find(
-        self, *, alerts: Sequence[Alert], question: str, findings_text: str, k: int = 5, kind: str = ""
+        self,
+        *,
+        alerts: Sequence[Alert],
+        question: str,
+        findings_text: str,
+        k: int = 5,
+        kind: str = "",
+        also: Sequence[str] = (),
     ) -> RunbookAnswer:
         """Exact by `runbook_url`, then alert name, then by meaning; or why none fits. Where `kind` says what sort of
-        failure it is, a runbook for that goes first. Raises RunbookIndexError."""
+        failure it is, a runbook for that goes first; `also` are the runners-up. Raises RunbookIndexError."""
         ...
 
 

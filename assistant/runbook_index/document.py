@@ -58,7 +58,8 @@ class Section:
 class Runbook:
     """A parsed runbook. `path` is relative to its folder, with `/`; `hash` is the SHA-256 of the file's bytes;
     `generic` says that it was shipped with the product and yields to a team's own; `kinds` are the sorts of failure it
-    is for, in the analyst's words, `symptoms` how people report it."""
+    is for, in the analyst's words, `symptoms` how people report it; `symptom` says that its alert shows
+    that something is wrong and not what."""
 
     path: str
     hash: str
@@ -72,6 +73,7 @@ class Runbook:
     owner: str = ""
     reviewed: str = ""
     severity: str = ""
+    symptom: bool = False
     generic: bool = False
     origin: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -100,6 +102,7 @@ def parse_runbook(text: str, *, path: str, digest: str, origin: str = "") -> Run
         owner=str(meta.get("owner") or ""),
         reviewed=str(meta.get("reviewed") or ""),
         severity=str(meta.get("severity") or ""),
+        symptom=meta.get("based_on") == "symptom",
         generic=meta.get("generic") is True,
         origin=origin,
         extra=meta,

@@ -10,6 +10,7 @@ from assistant.core.alert import Alert
 from assistant.runbook_index.document import Runbook
 
 BY_URL, BY_NAME = "runbook_url", "alert name"
+URGENT = frozenset({"critical", "page", "emergency", "p1", "sev1"})
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{5,}")
 
 
@@ -22,14 +23,17 @@ def named_in(runbooks: Sequence[Runbook], text: str) -> Iterator[tuple[int, str]
 
 
 def exact_matches(runbooks: Sequence[Runbook], alerts: Sequence[Alert]) -> Iterator[tuple[int, str]]:
-    """Numbers of matching runbooks and what matched: URLs before names, a team's own before the shipped, no repeats."""
+    """Numbers of matching runbooks and what matched: those of alerts that wake people before the others', then by URL
+    before by name, a team's own before the shipped, no repeats."""
     seen: set[int] = set()
-    for how in (BY_URL, BY_NAME):
-        found = [n for a in alerts for n, runbook in enumerate(runbooks) if _matches(runbook, a, how)]
-        for n in sorted(dict.fromkeys(found), key=lambda n: runbooks[n].generic):
-            if n not in seen:
-                seen.add(n)
-                yield n, how
+    urgent = [a for a in alerts if a.severity.lower() in URGENT]
+    for some in (urgent, [a for a in alerts if a not in urgent]):
+        for how in (BY_URL, BY_NAME):
+            found = [n for a in some for n, runbook in enumerate(runbooks) if _matches(runbook, a, how)]
+            for n in sorted(dict.fromkeys(found), key=lambda n: runbooks[n].generic):
+                if n not in seen:
+                    seen.add(n)
+                    yield n, how
 
 
 def _matches(runbook: Runbook, alert: Alert, how: str) -> bool:

@@ -55,7 +55,14 @@ class Index:
         return (*self._warnings, *filter(None, (self._view.trouble,)))
 
     def find(
-        self, *, alerts: Sequence[Alert], question: str, findings_text: str, k: int = 5, kind: str = ""
+        self,
+        *,
+        alerts: Sequence[Alert],
+        question: str,
+        findings_text: str,
+        k: int = 5,
+        kind: str = "",
+        also: Sequence[str] = (),
     ) -> RunbookAnswer:
         """See the port. One passage a runbook, best first; `next_steps` are quoted from the first."""
         view = self._view
@@ -66,7 +73,8 @@ class Index:
         ranked = view.ranked(parts) if len(hits) < k else []
         taken = {hit.number for hit in hits}
         hits += [hit for hit in ranked if hit.number not in taken and hit.score >= FITS]
-        hits = for_kind(view.library.runbooks, hits, view.ranked(parts) if kind else [], kind, said=findings_text)
+        others = view.ranked(parts) if kind else []
+        hits = for_kind(view.library.runbooks, hits, others, kind, said=findings_text, also=also)
         if not hits:
             return RunbookAnswer(none_because=self._why_none(view, ranked[0] if ranked else None))
         steps = quoted_steps(view.library.runbooks[hits[0].number])

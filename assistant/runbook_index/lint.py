@@ -21,6 +21,7 @@ from redaction import RedactionError
 
 HEADINGS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation")
 SEVERITIES = ("critical", "warning", "info")
+BASED_ON = ("cause", "symptom")
 MAX_AGE_DAYS = 365
 CHANGES = "changes"
 SHELL = {"sh", "bash", "shell", "console", "zsh", ""}
@@ -104,6 +105,8 @@ def _front_matter(runbook: Runbook, *, today: dt.date, max_age_days: int) -> Ite
         yield Problem(runbook.path, 1, "front-matter", f"lacks {', '.join(absent)}")
     if runbook.severity and runbook.severity not in SEVERITIES:
         yield Problem(runbook.path, 1, "severity", f'"{runbook.severity}" is not one of {", ".join(SEVERITIES)}')
+    if runbook.extra.get("based_on", "cause") not in BASED_ON:
+        yield Problem(runbook.path, 1, "front-matter", f"`based_on` is not one of {', '.join(BASED_ON)}")
     if runbook.reviewed:
         yield from _age(runbook, today=today, max_age_days=max_age_days)
 

@@ -42,10 +42,17 @@ def surface(text: str) -> list[str]:
 
 
 def fold(text: str) -> str:
-    """Lower case without accents: `Préautorisé` as `preautorise`, `ß` as `ss`."""
+    """Lower case, Latin letters without accents: `Préautorisé` as `preautorise`, `ß` as `ss`, `й` as it is."""
     if text.isascii():
         return text.lower()
-    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    return "".join(map(_bare, unicodedata.normalize("NFC", text.casefold())))
+
+
+def _bare(letter: str) -> str:
+    if letter.isascii():
+        return letter
+    apart = unicodedata.normalize("NFKD", letter)
+    return "".join(c for c in apart if not unicodedata.combining(c)) if apart[0].isascii() else letter
 
 
 def _pairs(text: str) -> str:

@@ -13,6 +13,7 @@ from evals.bench.figure import Figure
 
 ROOT = Path(__file__).resolve().parents[2]
 OPS = ROOT / "evals" / "sets" / "ops_questions"
+SLANG = ROOT / "evals" / "sets" / "ops_slang"
 COUNT = 1000
 QUERIES = 200
 
@@ -26,7 +27,8 @@ def _quality() -> Iterator[Figure]:
     from evals.registry import data_dir
     from evals.sets.runbooks import predict, score
 
-    for name, folder in (("public alerts, names masked", data_dir("runbooks", None)), ("our questions", OPS)):
+    public = data_dir("runbooks", None)
+    for name, folder in (("public alerts, names masked", public), ("our questions", OPS), ("in slang", SLANG)):
         if folder is None:
             yield Figure(f"{name}: recall@1", "not measured", "shared/data/benchmarks/runbook-retrieval is absent")
             continue

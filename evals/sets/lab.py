@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from assistant.core.time import parse_iso
 from assistant.errors import UsageError
 from evals.intervals import wilson
-from evals.sets.lab_causes import right_kind
+from evals.sets.lab_causes import fits, right_kind
 from evals.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -164,6 +164,7 @@ def case_of(prediction: Mapping[str, Any], truth: Mapping[str, Any]) -> Case:
         "onset_error": _onset_error(note, truth),
         "impact_error": _impact_error(note, truth),
         "runbook_right": bool(note["runbooks"]) and truth["runbook"].endswith("/" + note["runbooks"][0]["path"]),
+        "runbook_fits": bool(note["runbooks"]) and fits(truth, note["runbooks"][0]["path"]),
         "must_say_missed": missed(note, truth),
         "must_not_say_said": overstated(note, truth),
         "struck": len(note["struck"]),
@@ -246,6 +247,7 @@ def figures(cases: list[Case]) -> dict[str, Any]:
         "must_say": (sum(not c["must_say_missed"] for c in faulty), len(faulty)),
         "must_not_say": (sum(bool(c["must_not_say_said"]) for c in cases), len(cases)),
         "runbook@1": (sum(c["runbook_right"] for c in faulty), len(faulty)),
+        "runbook_fits@1": (sum(bool(c.get("runbook_fits", c["runbook_right"])) for c in faulty), len(faulty)),
         "confirmed_wrong": (sum(not c["right@1"] for c in confirmed), len(confirmed)),
         "likely_wrong": (sum(not c["right@1"] for c in likely), len(likely)),
         "verdict_coverage": (sum(c["verdict"] in {"confirmed", "likely"} for c in seeable), len(seeable)),

@@ -6,6 +6,7 @@ Several may be right where the same thing has two names, or where cause and symp
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 CAUSES: Mapping[str, frozenset[str]] = {
     kind: frozenset(causes.split())
@@ -45,3 +46,28 @@ def right_kind(kind: str, said: str | None) -> bool | None:
     """Whether the said sort of failure fits the lab's kind; None where no sort is right or wrong there."""
     causes = CAUSES.get(kind)
     return None if causes is None else said in causes
+
+
+# Where two runbooks serve one incident, what an engineer may open as well as the one the alert of the kind names.
+# Written from what the fault is, not from what is found.
+ALSO_FITTING: Mapping[str, frozenset[str]] = {
+    kind: frozenset(names.split())
+    for kind, names in {
+        "acs-fails-everyone": "ThreeDsAcsUnavailable", "bin-declined": "IssuerDeclineSpike",
+        "canary-model": "CanaryModelUnhealthy", "certificate-expired": "CertificateExpiresSoon",
+        "connector-latency": "ServiceLatencyHigh",
+        "failover-active": "AcquirerTimeouts AcquirerLatencyHigh AcquirerDeclineSpike",
+        "issuer-slow": "IssuerUnavailable AcquirerTimeouts", "kafka-lag": "LedgerPostingLag",
+        "ledger-lag": "KafkaConsumerLag", "missing-metrics": "AcquirerTimeouts AcquirerDeclineSpike",
+        "region-lost": "RegionFailover",
+    }.items()
+}  # fmt: skip
+CHANGED = "BadDeployment"  # serves every incident that a change of ours began
+
+
+def fits(truth: Mapping[str, Any], path: str) -> bool:
+    """Whether the runbook at `path` is the one the answer names (`runbooks/SERVICE/NAME.md`), or serves as well."""
+    name = path.rpartition("/")[2].removesuffix(".md")
+    if name == CHANGED and truth.get("change", "none") != "none":
+        return True
+    return str(truth["runbook"]).endswith(f"/{path}") or name in ALSO_FITTING.get(str(truth["kind"]), ())

@@ -2,8 +2,9 @@
 
 A folder of this set holds `queries.jsonl` (`qid`, `text`), `ground_truth.jsonl` (`qid`, `relevant`, empty where the
 right answer is none; read by `score` only), and `docs.jsonl` (`doc_id`, `text`). Without documents the shipped runbooks
-are searched and their ids are `service/AlertName`: `evals/sets/ops_questions` is such a folder, 100 questions in the
-words of people on call. The ranking is the product's own, vectors included where the embedder is installed.
+are searched and their ids are `service/AlertName`. `evals/sets/ops_questions` is such a folder, 100 questions in the
+words of people on call; `ops_slang` another, 159 in chat slang, abbreviations, other languages, and near misses. The
+ranking is the product's own, vectors included where the embedder is installed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CUTS = (1, 3, 5)
 FLOORS = {"recall@1": 0.80, "recall@3": 0.92, "recall@5": 0.94, "mrr": 0.87, "abstention_auroc": 0.97}
 TARGETS = {"recall@1": 0.82, "recall@3": 0.93, "recall@5": 0.95, "abstention_auroc": 0.95}
 # another author's words: questions over the shipped runbooks are of this kind
-FLOORS_QUESTIONS = {"recall@1": 0.70, "recall@3": 0.87, "recall@5": 0.90, "mrr": 0.79, "abstention_auroc": 0.95}
+FLOORS_QUESTIONS = {"recall@1": 0.80, "recall@3": 0.93, "recall@5": 0.95, "mrr": 0.88, "abstention_auroc": 0.96}
 TARGETS_QUESTIONS = {"recall@1": 0.70, "recall@3": 0.88, "recall@5": 0.92, "abstention_auroc": 0.95}
 
 

@@ -17,7 +17,14 @@ class KnownRunbooks:
         self.asked: list[tuple[str, str]] = []
 
     def find(
-        self, *, alerts: Sequence[Alert], question: str, findings_text: str, k: int = 5, kind: str = ""
+        self,
+        *,
+        alerts: Sequence[Alert],
+        question: str,
+        findings_text: str,
+        k: int = 5,
+        kind: str = "",
+        also: Sequence[str] = (),
     ) -> RunbookAnswer:
         self.asked.append((question, findings_text))
         found = next((self.answers[a.name] for a in alerts if a.name in self.answers), None)

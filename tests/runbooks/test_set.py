@@ -8,6 +8,7 @@ from evals.sets import runbooks
 from tests.runbooks.conftest import ROOT, SHIPPED, needs_weights
 
 OPS = ROOT / "evals" / "sets" / "ops_questions"
+SLANG = ROOT / "evals" / "sets" / "ops_slang"
 PUBLIC = ROOT.parent / "shared" / "data" / "benchmarks" / "runbook-retrieval"
 
 
@@ -57,13 +58,14 @@ def test_a_folder_of_another_kind_is_one_line(tmp_path: Path) -> None:
         list(runbooks.rows(tmp_path / "queries.jsonl"))
 
 
-def test_our_own_set_is_a_hundred_questions_over_every_shipped_runbook() -> None:
-    queries = list(runbooks.rows(OPS / "queries.jsonl"))
-    truth = {row["qid"]: row["relevant"] for row in runbooks.rows(OPS / "ground_truth.jsonl")}
+@pytest.mark.parametrize(("folder", "size", "none"), [(OPS, 100, 10), (SLANG, 159, 40)])
+def test_our_own_sets_ask_for_every_shipped_runbook_and_for_none(folder: Path, size: int, none: int) -> None:
+    queries = list(runbooks.rows(folder / "queries.jsonl"))
+    truth = {row["qid"]: row["relevant"] for row in runbooks.rows(folder / "ground_truth.jsonl")}
     books = {p.relative_to(SHIPPED).as_posix().removesuffix(".md") for p in SHIPPED.glob("*/*.md")}
-    assert len(queries) == 100 == len({q["text"] for q in queries})
+    assert len(queries) == size == len({q["text"] for q in queries})
     assert {d for docs in truth.values() for d in docs} == books
-    assert sum(not docs for docs in truth.values()) >= 10
+    assert sum(not docs for docs in truth.values()) >= none
     assert not [q for q in queries for b in books if b.rsplit("/", 1)[1].lower() in q["text"].lower().replace(" ", "")]
 
 
@@ -71,7 +73,11 @@ def test_our_own_set_is_a_hundred_questions_over_every_shipped_runbook() -> None
 @needs_weights
 @pytest.mark.parametrize(
     "folder",
-    [OPS, pytest.param(PUBLIC, marks=pytest.mark.skipif(not PUBLIC.is_dir(), reason=f"no {PUBLIC.name} beside us"))],
+    [
+        OPS,
+        SLANG,
+        pytest.param(PUBLIC, marks=pytest.mark.skipif(not PUBLIC.is_dir(), reason=f"no {PUBLIC.name} beside us")),
+    ],
 )
 def test_the_floors_hold(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAYOPS_STATE", str(tmp_path))
