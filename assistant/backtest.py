@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from assistant.core.alert import Alert, Rule, frozen
 from assistant.core.evidence import Series
+from assistant.core.incident import Incident
 from assistant.core.note import Note
 from assistant.core.note_json import note_to_json
 from assistant.core.query import Matcher, Select
 from assistant.core.time import Instant, Window, iso
 from assistant.errors import SourceError
-from assistant.house import House
+from assistant.house import House, Sources
 from assistant.incidents import Spans, incident_of, together
 from assistant.ports import MetricSource
 
@@ -45,12 +46,22 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What one past incident would have given. `tokens` estimates the prompt at four characters a token."""
+    """What one past incident would have given. `tokens` estimates the prompt at four characters a token; `world` is the
+    folder that it was kept in, if any."""
 
     at: float
     alerts: tuple[str, ...]
     note: Note
     tokens: int
+    world: str = ""
+
+
+Keep = Callable[[Incident, Sources], str]
+"""Keeps an incident as a world, and gives the folder's name."""
+
+
+def kept_nowhere(incident: Incident, sources: Sources) -> str:
+    return ""
 
 
 def episodes(source: MetricSource, *, now: float, days: int) -> tuple[Episode, ...]:
@@ -104,8 +115,11 @@ def groups(found: Sequence[Episode]) -> tuple[tuple[Episode, ...], ...]:
     return tuple(tuple(g) for g in out)
 
 
-def replay(house: House, *, days: int, spans: Spans | None = None, limit: int = 500) -> Iterator[Replayed]:
-    """Past incidents one by one, oldest first, at most `limit`. Raises SourceError where the past cannot be read."""
+def replay(
+    house: House, *, days: int, spans: Spans | None = None, limit: int = 500, keep: Keep = kept_nowhere
+) -> Iterator[Replayed]:
+    """Past incidents one by one, oldest first, at most `limit`; each is handed to `keep`. Raises SourceError where the
+    past cannot be read."""
     from assistant.investigate import examine, facts_note
 
     sources = house.sources(house.redactor)
@@ -120,7 +134,8 @@ def replay(house: House, *, days: int, spans: Spans | None = None, limit: int = 
             len(p.text.text) for p in case.runbook.passages
         )
         names = tuple(dict.fromkeys(a.name for a in alerts))
-        yield Replayed(at, names, facts_note(case, house), int(size / CHARACTERS_A_TOKEN))
+        world = keep(incident, house.sources(house.redactor.for_incident(incident.id)))
+        yield Replayed(at, names, facts_note(case, house), int(size / CHARACTERS_A_TOKEN), world)
 
 
 def alert_of(episode: Episode, at: float) -> Alert:
@@ -162,4 +177,5 @@ def as_json(r: Replayed, *, price_in: float = 0.0) -> dict[str, object]:
         "tokens": r.tokens,
         "cost": round(r.tokens * price_in / 1e6, 4),
         "record": note["record"]["index"] if note["record"] else None,
+        "world": r.world,
     }

@@ -7,6 +7,8 @@ Samples are read on the incident's own grid, so a world stands for what the assi
 from __future__ import annotations
 
 import json
+import math
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +22,10 @@ from assistant.core.query import Matcher, Select
 from assistant.core.time import Instant, Window, iso
 from assistant.errors import SourceError, WorldError
 from assistant.house import Sources
-from redaction import FinalScanner
+from redaction import FinalScanner, LeakBlocked
 
 _LINES = 20_000
+_DIGITS = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ class Kept:
 def record(incident: Incident, sources: Sources, folder: Path, *, scanner: FinalScanner) -> Kept:
     """Write the world. WorldError where the folder is not empty; a source that fails is a gap and its file is left out.
 
-    LeakBlocked where the last look finds a value: nothing of that file is written then.
+    Series and lines in which the last look finds a value are left out and counted; LeakBlocked where it finds one
+    elsewhere: nothing is written then.
     """
     if folder.exists() and any(folder.iterdir()):
         raise WorldError(f"{folder} is not empty", mend="give a new folder to --out")
@@ -49,9 +53,12 @@ def record(incident: Incident, sources: Sources, folder: Path, *, scanner: Final
         "alerts.json": _json([*map(_alert, incident.alerts)]),
     }
     files["rules.json"] = _json(_rules(incident.rules, incident.alerts))
-    series, lines = list(_series(sources, whole, gaps)), list(_lines(sources, whole, gaps))
+    catalogue = _catalogue(sources, whole, gaps)
+    series = _withheld(_series(sources, catalogue, whole, gaps), scanner, gaps, "prometheus", "series")
+    lines = _withheld(_lines(sources, whole, gaps), scanner, gaps, "loki", "lines")
     if series:
         files["metrics/series.ndjson"] = "".join(series)
+        files["metrics/metadata.json"] = _json({"status": "success", "data": _metadata(catalogue)})
     if lines:
         files["logs.ndjson"] = "".join(lines)
     try:
@@ -61,10 +68,48 @@ def record(incident: Incident, sources: Sources, folder: Path, *, scanner: Final
     for name, text in files.items():
         for block in _blocks(text):
             scanner.check(block, sink=f"world {name}")
-        path = folder / name
+    _write(files, folder)
+    return Kept(folder, len(series), len(lines), tuple(dict.fromkeys(gaps)))
+
+
+def _write(files: Mapping[str, str], folder: Path) -> None:
+    """The folder gets its name when it is whole."""
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    for name, text in files.items():
+        path = part / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return Kept(folder, len(series), len(lines), tuple(gaps))
+    if folder.exists():
+        folder.rmdir()
+    part.rename(folder)
+
+
+def _withheld(rows: Iterable[str], scanner: FinalScanner, gaps: list[Gap], source: str, what: str) -> list[str]:
+    """The rows that the last look lets pass; the others are counted as a gap, and the rest is kept."""
+    kept, stopped = [], 0
+    for block in _blocks("".join(rows)):
+        good = _passing(block, scanner)
+        kept += good
+        stopped += block.count("\n") - len(good)
+    if stopped:
+        gaps.append(Gap(source, f"{stopped} {what} were left out: the last look took something in them for a value"))
+    return kept
+
+
+def _passing(block: str, scanner: FinalScanner) -> list[str]:
+    rows = block.splitlines(keepends=True)
+    if _passes(block, scanner):
+        return rows
+    return [row for row in rows if _passes(row, scanner)]
+
+
+def _passes(text: str, scanner: FinalScanner) -> bool:
+    try:
+        scanner.check(text, sink="world")
+    except LeakBlocked:
+        return False
+    return True
 
 
 def _blocks(text: str, *, size: int = 65_536) -> Iterable[str]:
@@ -84,7 +129,7 @@ def _head(incident: Incident, sources: Sources) -> str:
     rows = [
         "format = 1",
         f'name = "recorded-{incident.id}"',
-        f"now = {float(incident.window.end)!r}",
+        f"now = {math.ceil(incident.window.end * 1000) / 1000!r}",
         'timezone = "UTC"',
     ]
     try:
@@ -148,32 +193,45 @@ def _rules(rules: Iterable[Rule], alerts: Iterable[Alert]) -> dict[str, Any]:
     return {"status": "success", "data": {"groups": [{"name": "recorded", "file": "recorded", "rules": made}]}}
 
 
-def _series(sources: Sources, window: Window, gaps: list[Gap]) -> Iterable[str]:
-    step = step_for(window)
+def _catalogue(sources: Sources, window: Window, gaps: list[Gap]) -> tuple[MetricInfo, ...]:
     try:
-        catalogue: tuple[MetricInfo, ...] = sources.metrics.catalogue(window)
+        return sources.metrics.catalogue(window)
     except SourceError as error:
         gaps.append(Gap(error.source, error.message))
-        return
-    for info in catalogue:
-        names = (
-            [info.name] if info.type != "histogram" else [f"{info.name}{end}" for end in ("_bucket", "_sum", "_count")]
-        )
-        for name in names:
-            try:
-                found, dropped = sources.metrics.range(Select(name), window=window, step=step)
-            except SourceError as error:
-                gaps.append(Gap(error.source, f"{name}: {error.message}"))
-                continue
-            if dropped:
-                gaps.append(Gap("prometheus", f"{name}: {dropped} series over the budget were left out"))
-            yield from (_row(name, s, step) for s in found if len(s.t))
+        return ()
 
 
-def _row(name: str, series: Series, step: float) -> str:
+def _metadata(catalogue: Iterable[MetricInfo]) -> dict[str, list[dict[str, str]]]:
+    """Types as `GET /api/v1/metadata` tells them: by them alone a gauge is told from a counter."""
+    return {m.name: [{"type": m.type, "help": "", "unit": ""}] for m in catalogue if m.type != "unknown"}
+
+
+def _series(sources: Sources, catalogue: Iterable[MetricInfo], window: Window, gaps: list[Gap]) -> Iterable[str]:
+    """A catalogue names series: of a histogram, its buckets, sum and count stand in it each for itself."""
+    step = step_for(window)
+    for name in dict.fromkeys(info.name for info in catalogue):
+        try:
+            found, dropped = sources.metrics.range(Select(name), window=window, step=step)
+        except SourceError as error:
+            gaps.append(Gap(error.source, f"{name}: {error.message}"))
+            continue
+        if dropped:
+            gaps.append(Gap("prometheus", f"{name}: {dropped} series over the budget were left out"))
+        yield from (_row(name, s) for s in found if len(s.t))
+
+
+def _row(name: str, series: Series) -> str:
+    """Eleven significant digits: enough for a rate, too few for a card number. Times are cut to the second before, so
+    that a sample is there when its moment is looked at."""
     labels = {"__name__": name, **{k: v for k, v in series.labels.items() if k != "__name__"}}
-    values = [None if v != v else float(v) for v in series.v]
-    return json.dumps({"labels": labels, "t": [float(t) for t in series.t], "v": values}, ensure_ascii=False) + "\n"
+    values = [None if v != v else _number(v) for v in series.v.tolist()]
+    times = [math.floor(t) for t in series.t.tolist()]
+    return json.dumps({"labels": labels, "t": times, "v": values}, ensure_ascii=False) + "\n"
+
+
+def _number(v: float) -> float | int:
+    short = float(f"{v:.{_DIGITS}g}")
+    return int(short) if short.is_integer() else short
 
 
 def _lines(sources: Sources, window: Window, gaps: list[Gap]) -> Iterable[str]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assistant.commands._shared import AsJson, Config, State, one_line, print_json, watched
+
+if TYPE_CHECKING:
+    from assistant.backtest import Keep
+    from assistant.core.incident import Incident
+    from assistant.house import Sources
+    from redaction import FinalScanner
 
 # ruff: noqa: T201
 
@@ -15,6 +23,9 @@ from assistant.commands._shared import AsJson, Config, State, one_line, print_js
 def backtest(
     days: Annotated[int, typer.Option("--days", help="how far back")] = 30,
     limit: Annotated[int, typer.Option("--limit", help="at most so many incidents")] = 500,
+    worlds: Annotated[
+        Path | None, typer.Option("--worlds", help="a new folder: keep each incident as a redacted world")
+    ] = None,
     config: Config = None,
     state: State = None,
     as_json: AsJson = False,
@@ -23,7 +34,7 @@ def backtest(
     from contextlib import closing
 
     from assistant.backtest import as_json as row
-    from assistant.backtest import replay
+    from assistant.backtest import kept_nowhere, replay
     from assistant.bootstrap import build_live
     from assistant.errors import UsageError
     from assistant.incidents import Spans
@@ -39,7 +50,8 @@ def backtest(
         spans = Spans(lead=settings.workflow.lead_s, baseline=settings.workflow.baseline_s)
         price = settings.model.price_in
         with closing(house.promptlog):
-            found = replay(house, days=days, spans=spans, limit=limit)
+            keep = _keeper(worlds, house.scanner) if worlds else kept_nowhere
+            found = replay(house, days=days, spans=spans, limit=limit, keep=keep)
             rows: list[Mapping[str, Any]] = list(watched((row(r, price_in=price) for r in found), "past incidents"))
         if as_json:
             print_json(_totals(rows, days))
@@ -47,6 +59,27 @@ def backtest(
         for r in rows:
             print(f"{r['at']}  {r['verdict']:<13} {r['title']}  ({', '.join(r['alerts'][:3])})")
         print(_in_words(_totals(rows, days), settings.model.currency))
+        if worlds:
+            print(f"kept in {worlds}: answers beside it, then payops eval run lab --data {worlds} --answers DIR")
+
+
+def _keeper(worlds: Path, scanner: FinalScanner) -> Keep:
+    """Each incident in a folder named by its moment, which is refused where there is one already."""
+    from assistant.core.time import iso
+    from assistant.errors import WorldError
+    from assistant.world_record import record
+
+    if worlds.exists() and any(worlds.iterdir()):
+        raise WorldError(f"{worlds} is not empty", mend="give a new folder to --worlds")
+
+    def keep(incident: Incident, sources: Sources) -> str:
+        name = f"{iso(incident.window.end).replace(':', '')}-{incident.id}"
+        kept = record(incident, sources, worlds / name, scanner=scanner)
+        for gap in kept.gaps:
+            sys.stderr.write(f"{name}: left out: {gap.source}: {gap.reason}\n")
+        return name
+
+    return keep
 
 
 def _totals(rows: list[Mapping[str, Any]], days: int) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from redaction import FinalScanner, Redactor
 from tests.journey.planted import WORLD, answers, found_in
 
 NOW = 1_000_000.0
+PAN = "4111" + "1111" + "1111" + "1111"
 
 
 def firing(name: str, *spans: tuple[float, float]) -> Series:
@@ -104,3 +105,41 @@ def test_a_recorded_incident_is_a_world_that_says_the_same_and_holds_no_planted_
     assert json.loads((folder / "alerts.json").read_text())[0]["labels"]["alertname"] == "AuthorisationDeclineSpike"
     with pytest.raises(WorldError, match="is not empty"):
         record(incident, sources, folder, scanner=FinalScanner())
+    rows = [json.loads(line) for line in (folder / "metrics" / "series.ndjson").read_text().splitlines()]
+    names = {r["labels"]["__name__"] for r in rows}
+    assert {n.rpartition("_")[2] for n in names} >= {"bucket", "count", "total"}, "a histogram is kept with its buckets"
+    assert json.loads((folder / "metrics" / "metadata.json").read_text())["data"]
+    digits = max(sum(c.isdigit() for c in json.dumps(v)) for r in rows for v in (*r["t"], *r["v"]) if v is not None)
+    assert digits <= 12, "no number is long enough to be taken for a card number"
+
+
+@dataclass(frozen=True, slots=True)
+class Unredacted:
+    """A MetricSource whose labels crossed no door."""
+
+    inner: MetricSource
+
+    def catalogue(self, window: Window) -> tuple[MetricInfo, ...]:
+        return self.inner.catalogue(window)
+
+    def range(self, query: Query, *, window: Window, step: float) -> tuple[tuple[Series, ...], int]:
+        found, dropped = self.inner.range(query, window=window, step=step)
+        return tuple(
+            Series(frozen({**s.labels, "card": PAN}), s.t, s.v) if i == 0 else s for i, s in enumerate(found)
+        ), dropped
+
+    def promql(self, query: Query) -> str:
+        return self.inner.promql(query)
+
+
+def test_what_the_last_look_stops_is_left_out_and_counted_and_the_rest_is_kept(tmp_path: Path) -> None:
+    inner = world_sources(WORLD)(Redactor.default().for_incident("inc-test"))
+    sources = replace(inner, metrics=Unredacted(inner.metrics))
+    alerts, rules = sources.alerts.alerts(), sources.alerts.rules()
+    world_now = float(Path(WORLD / "world.toml").read_text().split("now = ")[1].split("\n")[0])
+    incident = incident_of(together(alerts, rules), rules, now=Instant(world_now))
+    kept = record(incident, sources, tmp_path / "kept", scanner=FinalScanner())
+    assert kept.series > 100
+    assert [g.reason for g in kept.gaps if "the last look took something" in g.reason]
+    assert not [p for p in (tmp_path / "kept").rglob("*") if p.is_file() and PAN.encode() in p.read_bytes()]
+    assert [p.name for p in tmp_path.iterdir()] == ["kept"]
