@@ -25,7 +25,7 @@ from assistant.incidents import incident_of, new_id, together
 from assistant.investigate import Stage, examine
 from assistant.patience import patient_once
 from assistant.promptlog.record import Entry, Event, Outcome
-from assistant.records import received, recording
+from assistant.records import received, recording, spent_facts
 from redaction import LeakBlocked
 
 
@@ -87,6 +87,7 @@ def answer_to_json(answer: Answer, record: int | None) -> dict[str, Any]:
         "struck": [{"text": s.claim.text, "rule": s.rule} for s in answer.struck],
         "model": asdict(answer.model) if answer.model else None,
         "without_model": answer.without_model,
+        "spent": asdict(answer.spent) if answer.spent else None,
         "record": record,
     }
 
@@ -103,7 +104,7 @@ def _recorded(answer: Answer, incident: str, house: House) -> int:
             "looks": len(answer.looked_at),
             "struck": len(answer.struck),
             "question_sha256": hashlib.sha256(answer.question.text.encode()).hexdigest(),
-            "requests": list(answer.model.records) if answer.model else [],
+            **spent_facts(answer.spent),
         },
         bodies={"answer": body},
     )

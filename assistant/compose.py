@@ -42,6 +42,7 @@ def compose(case: Case, written: Written, *, now: float, warnings: tuple[str, ..
         model=written.model,
         without_model=written.without_model,
         struck=written.struck,
+        spent=written.spent,
         revision=revision,
         written_at=now,
         warnings=warnings,

@@ -35,6 +35,8 @@ Redaction has its own small tree (`redaction.RedactionError`), because it knows 
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class PayopsError(Exception):
     """Base of all of them. `mend` is one sentence saying what the reader can do, or empty."""
@@ -101,7 +103,9 @@ class ForbiddenRequest(SourceError):
 
 
 class ModelError(PayopsError):
-    pass
+    """`spent` is what asking took until then (`assistant.core.draft.ModelUse`), None where nothing was asked."""
+
+    spent: Any = None
 
 
 class ModelUnavailable(ModelError):

@@ -21,6 +21,7 @@ from assistant.core.paper import KINDS, Paper, PaperKind
 from assistant.errors import PromptLogError, UsageError
 from assistant.house import House
 from assistant.promptlog.record import Entry, Event, Receipt, Value, slug
+from assistant.records import spent_facts
 from redaction import LeakBlocked
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def paper(
         "revision": note.revision,
         "struck": len(written.struck),
         "struck_by_rule": dict(Counter(slug(s.rule) for s in written.struck)),
-        "requests": list(written.model.records) if written.model else [],
+        **spent_facts(written.spent),
         "of": note.record.id if note.record else "none",
     }
     entry = Entry(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from assistant.core.alert import Alert, Rule
+from assistant.core.draft import ModelUse
 from assistant.core.evidence import Change, LogEvidence, MetricInfo, Series, Topology
 from assistant.core.incident import Incident
 from assistant.core.note import Note, RecordRef
@@ -25,7 +26,7 @@ from assistant.errors import PromptLogError, SourceError, SourceNotAsked
 from assistant.house import House, Sources
 from assistant.ports import AlertSource, ChangeSource, LogSource, MetricSource, PromptLog
 from assistant.promptlog.checkpoint import parse_checkpoint
-from assistant.promptlog.record import Entry, Event, Outcome, slug
+from assistant.promptlog.record import Entry, Event, Outcome, Value, slug
 from redaction import LeakBlocked
 
 T = TypeVar("T")
@@ -72,7 +73,7 @@ def recorded(note: Note, house: House) -> Note:
         "struck_by_rule": dict(Counter(slug(s.rule) for s in note.struck)),
         "gaps": len(note.gaps),
         "verdict": note.hypotheses[0].verdict if note.hypotheses else "none",
-        "requests": list(note.model.records) if note.model else [],
+        **spent_facts(note.spent),
     }
     entry = Entry(
         event=event,
@@ -98,6 +99,18 @@ def recorded(note: Note, house: House) -> Note:
             checkpoint=text,
         ),
     )
+
+
+def spent_facts(spent: ModelUse | None) -> dict[str, Value]:
+    """What asking a model took, for a record: whether its words were used or not."""
+    if spent is None:
+        return {"requests": []}
+    return {
+        "requests": list(spent.records),
+        "tokens_in": spent.tokens_in,
+        "tokens_out": spent.tokens_out,
+        "cost_microusd": round(spent.cost * 1e6),
+    }
 
 
 def recording(sources: Sources, incident: Incident, house: House) -> Sources:

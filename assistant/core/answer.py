@@ -29,7 +29,8 @@ class Answer:
     """`answered` False means that `claims` do not settle the question; the text then begins with `CANNOT_TELL`.
 
     `refused` is `ONLY_READS` where the question would need writing. `evidence` holds every piece that a claim may
-    point at; `looked_at` is the trace, shown on request."""
+    point at; `looked_at` is the trace, shown on request; `spent` what asking a model took, whether
+    its answer was used or not."""
 
     question: RedactedText
     answered: bool
@@ -41,6 +42,7 @@ class Answer:
     model: ModelUse | None = None
     without_model: str = ""
     struck: tuple[Struck, ...] = ()
+    spent: ModelUse | None = None
 
     @property
     def lead(self) -> str:

@@ -50,12 +50,30 @@ class ModelUse:
     records: tuple[int, ...] = ()
 
 
+def both(first: ModelUse | None, then: ModelUse | None) -> ModelUse | None:
+    """What two rounds of asking took together, under the name of the later one."""
+    if first is None or then is None:
+        return then or first
+    return ModelUse(
+        then.name,
+        then.requested,
+        first.requests + then.requests,
+        first.tokens_in + then.tokens_in,
+        first.tokens_out + then.tokens_out,
+        first.cost + then.cost,
+        first.seconds + then.seconds,
+        (*first.records, *then.records),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A draft that passed the checks, who wrote it, and what was struck. `model` None means the deterministic writer,
-    and `without_model` says why in words of ours."""
+    and `without_model` says why in words of ours. `spent` is what asking a model took, whether its draft was used or
+    not; None where none was asked."""
 
     draft: Draft
     model: ModelUse | None = None
     without_model: str = ""
     struck: tuple[Struck, ...] = field(default=())
+    spent: ModelUse | None = None

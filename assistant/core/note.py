@@ -63,6 +63,7 @@ class Note:
     model: ModelUse | None = None
     without_model: str = ""
     struck: tuple[Struck, ...] = ()
+    spent: ModelUse | None = None
     record: RecordRef | None = None
     record_missing: str = ""
     revision: int = 1

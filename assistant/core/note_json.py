@@ -47,6 +47,7 @@ def note_to_json(note: Note) -> dict[str, Any]:
         "redactions": dict(note.redactions),
         "model": asdict(note.model) if note.model else None,
         "without_model": note.without_model,
+        "spent": asdict(note.spent) if note.spent else None,
         "struck": [{"text": s.claim.text, "rule": s.rule, "detail": s.detail} for s in note.struck],
         "warnings": list(note.warnings),
         "record": asdict(note.record) if note.record else None,

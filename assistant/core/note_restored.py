@@ -86,6 +86,7 @@ def _note(body: Json, restore: Restore) -> Note:
         redactions=dict(body["redactions"]),
         model=_use(body["model"]),
         without_model=str(body["without_model"]),
+        spent=_use(body.get("spent")),  # notes of before have none
         record=RecordRef(**body["record"]) if body["record"] else None,
         record_missing=str(body["record_missing"]),
         revision=int(body["revision"]),

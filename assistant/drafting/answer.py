@@ -60,7 +60,7 @@ def ask(question: Question, *, context: Context, tools: Toolbox, model: ChatMode
     except LeakBlocked as leak:
         return _plain(question, context, tools, f"the last look found {', '.join(leak.classes)}, so nothing was sent")
     except ModelError as fault:
-        return _plain(question, context, tools, fault.message)
+        return replace(_plain(question, context, tools, fault.message), spent=fault.spent)
 
 
 def _run(built: Built, tools: Toolbox, model: ChatModel) -> tuple[Mapping[str, Any], ModelUse]:
@@ -86,12 +86,22 @@ def _run(built: Built, tools: Toolbox, model: ChatModel) -> tuple[Mapping[str, A
         state = agent.invoke({"messages": [HumanMessage(content=user)]}, {"recursion_limit": 4 * MOST_TURNS + 4})
     except foreign() as error:
         line.breaker.failed()
-        raise mapped(error) from None
+        fault = mapped(error)
+        if isinstance(fault, ModelError):
+            fault.spent = model.spent(talk, talk.now() - began)
+        raise fault from None
     line.breaker.succeeded()
     last = state["messages"][-1]
     if len(talk.receipts) >= MOST_TURNS and not last.text.lstrip().startswith("{"):
-        raise ModelAnswerInvalid(f"the model did not come to an answer in {MOST_TURNS} turns")
-    return parse_object(last.text), model.use(talk, line.endpoint, talk.now() - began)
+        endless = ModelAnswerInvalid(f"the model did not come to an answer in {MOST_TURNS} turns")
+        endless.spent = model.spent(talk, talk.now() - began)
+        raise endless
+    use = model.use(talk, line.endpoint, talk.now() - began)
+    try:
+        return parse_object(last.text), use
+    except ModelError as fault:
+        fault.spent = use
+        raise
 
 
 def _tool(function: Callable[..., str]) -> Any:
@@ -105,7 +115,9 @@ def _checked(
 ) -> Answer:
     """The model's claims, each checked against the evidence it points at, the tools' results included."""
     if not said.keys() <= ANSWER["properties"].keys() or not isinstance(said.get("answered"), bool):
-        raise ModelAnswerInvalid("the model's answer has not the keys of an answer")
+        fault = ModelAnswerInvalid("the model's answer has not the keys of an answer")
+        fault.spent = use
+        raise fault
     seen = replace(context, evidence=(*evidence_of(context), *tools.evidence))
     draft = Draft(
         "", claims_of(said.get("claims", []), clean=str), not_known=texts_of(said.get("not_known", []), clean=str)
@@ -113,7 +125,7 @@ def _checked(
     left, struck = check(draft, seen)
     if not left.summary and draft.summary:
         plain = _plain(question, context, tools, f"{len(struck)} of the model's statements are not in the evidence")
-        return replace(plain, struck=struck)
+        return replace(plain, struck=struck, spent=use)
     return Answer(
         question=question.text,
         answered=bool(said["answered"] and left.summary),
@@ -123,6 +135,7 @@ def _checked(
         looked_at=tuple(tools.looked),
         model=use,
         struck=struck,
+        spent=use,
     )
 
 

@@ -14,10 +14,11 @@ from assistant.core.evidence import Evidence, EvidenceId
 from assistant.core.hypothesis import Hypothesis
 from assistant.core.inert import inert
 from assistant.core.prompt import Context
-from assistant.drafting.figures import quantities
 from assistant.drafting.lexicon import ordinary
+from assistant.drafting.pairing import figures_of, labels_of
 from assistant.drafting.rules import RULES, rules_for, squeeze
 from assistant.drafting.statement import LEADS, Known, Statement
+from assistant.drafting.timing import stated_moments
 from assistant.drafting.voice import others_runs, said_by_us
 from assistant.drafting.wording import stems, terms_in
 
@@ -47,7 +48,7 @@ def known(context: Context) -> Known:
     impact = context.findings.impact
     return Known(
         texts=texts,
-        figures={i: quantities(text) for i, text in texts.items()},
+        figures={i: figures_of(text) for i, text in texts.items()},
         entities=_entities(context),
         leading=_leading(context),
         verdict=first.verdict if first else None,
@@ -61,6 +62,9 @@ def known(context: Context) -> Known:
         moves=_moves(context),
         said=tuple(said_by_us(context)),
         counts=(impact.attempts, impact.lost) if impact else None,
+        onset=_onset(context),
+        moments=stated_moments(texts),
+        labels=labels_of(texts.values()),
         stated=_stated(context, {str(e.id): e.kind for e in evidence}),
     )
 
@@ -179,6 +183,12 @@ def _over(context: Context) -> tuple[str, ...]:
     """What may be said where the analyst finds nothing wrong."""
     calm = context.findings.health in ("healthy", "recovered")
     return ("resolved recovered normal again nothing wrong over healthy restored back",) if calm else ()
+
+
+def _onset(context: Context) -> tuple[float, float, float] | None:
+    """When it began and the span that holds it, in seconds of the day (UTC)."""
+    found = context.findings.onset
+    return (found.at % 86_400, found.earliest % 86_400, found.latest % 86_400) if found else None
 
 
 def _moves(context: Context) -> tuple[tuple[float, float], ...]:

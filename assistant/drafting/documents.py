@@ -127,7 +127,11 @@ def _written(task: Task, note: Note, context: Context, model: Model | None, scan
     if model is None or scanner is None:
         return standing
     told = tell(task, context, model, scanner=scanner).written
-    return told if told.model else replace(standing, model=None, without_model=told.without_model, struck=told.struck)
+    return (
+        told
+        if told.model
+        else replace(standing, model=None, without_model=told.without_model, struck=told.struck, spent=told.spent)
+    )
 
 
 def _own_prose(written: Written, note: Note) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
-from assistant.core.draft import Draft, ModelUse, Struck, Written
+from assistant.core.draft import Draft, ModelUse, Struck, Written, both
 from assistant.core.prompt import Context, Prompt, Task
 from assistant.drafting.build import Built, Restorer, build_prompt
 from assistant.drafting.check import check, too_many
@@ -64,7 +64,7 @@ def tell(
         reason = f"the last look found {', '.join(leak.classes)} in the prompt, so nothing was sent"
         return Told(write_without_model(context, reason=reason))
     except ModelError as fault:
-        return Told(write_without_model(context, reason=fault.message))
+        return Told(replace(write_without_model(context, reason=fault.message), spent=fault.spent))
     return Told(_checked(draft, use, context), built.left_out, built.hidden, built.lookalikes)
 
 
@@ -74,10 +74,15 @@ def _asked(
     built = build_prompt(task, context, question=question, budget_tokens=budget_tokens, scanner=scanner)
     try:
         return (*_complete(model, built), built)
-    except ModelContextTooLong:
+    except ModelContextTooLong as first:
         less = int(budget_tokens * SMALLER)
         built = build_prompt(task, context, question=question, budget_tokens=less, scanner=scanner)
-        return (*_complete(model, built), built)
+        try:
+            draft, use = _complete(model, built)
+        except ModelError as fault:
+            fault.spent = both(first.spent, fault.spent)
+            raise
+        return draft, both(first.spent, use) or use, built
 
 
 def _complete(model: Model, built: Built) -> tuple[Draft, ModelUse]:
@@ -92,8 +97,8 @@ def _checked(draft: Draft, use: ModelUse, context: Context) -> Written:
     if too_many(struck, draft, left):
         lost = f"{len(struck)} of the model's statements are not in the evidence"
         reason = lost if struck else "the model wrote no summary"
-        return replace(plain, without_model=reason, struck=struck, model=None)
-    return Written(_filled(left, plain.draft), model=use, struck=struck)
+        return replace(plain, without_model=reason, struck=struck, model=None, spent=use)
+    return Written(_filled(left, plain.draft), model=use, struck=struck, spent=use)
 
 
 def _filled(left: Draft, plain: Draft) -> Draft:

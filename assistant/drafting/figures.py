@@ -1,7 +1,7 @@
 """Quantities in prose: what a number in a sentence says, so that it can be looked for in the evidence.
 
-A quantity is compared by what it means: `0.613` is 61.3 %, 720 s are 12 minutes, 1,240 rounds to 1,200. It is never
-derived: a difference or a sum that the evidence does not state is not in the evidence. Pure; no telemetry is evaluated.
+A quantity is compared by what it means: `0.613` is 61.3 %, 720 s are 12 minutes, 1,240 rounds to 1,200. What may follow
+from figures that stand there (a difference, a ratio) is in `derived`. Pure; no telemetry is evaluated.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -22,7 +22,9 @@ Kind = Literal["number", "percent", "points", "money", "seconds", "bytes", "fact
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """`value` in the base unit of `kind` (seconds, bytes, percent of 100); `unit` a currency for money, a noun class
-    for counts; `scale` the size of one step of the last digit written, in the base unit; `digits` significant ones."""
+    for counts; `scale` the size of one step of the last digit written, in the base unit; `digits` significant ones. A
+    `loose` one was written as a word for a share ("a third") and says no more than that.
+    `before` is what stands in front of it."""
 
     kind: Kind
     value: float
@@ -30,6 +32,8 @@ class Quantity:
     scale: float
     digits: int
     raw: str
+    loose: bool = False
+    before: str = field(default="", compare=False)
 
 
 _WORDS = {
@@ -38,12 +42,13 @@ _WORDS = {
     "eighteen": 18, "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60,
     "seventy": 70, "eighty": 80, "ninety": 90,
 }  # fmt: skip
+_LOOSE = "\u2063"
+"""Behind a share that was written in words; nothing else holds this character, because hidden ones are struck."""
+_NTHS = {"third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10}
 _PHRASES = (
-    (r"\btwo[- ]thirds\b", "66.7 %"),
-    (r"\bthree[- ]quarters\b", "75 %"),
-    (r"\b(?:a|one)[- ]third\b", "33.3 %"),
-    (r"\b(?:a|one)[- ]quarter\b", "25 %"),
-    (r"\bhalf\b", "50 %"),
+    (r"\b(\w+) and a half(?= )", r"\1 point five"),
+    (r"\bhalf (?:an hour)\b", "30 minutes"),
+    (r"\bhalf\b", f"50 %{_LOOSE}"),
     (r"\b(?:doubl(?:e|es|ed|ing)|twice|twofold)\b", "2 x"),
     (r"\b(?:tripl(?:e|es|ed|ing)|threefold)\b", "3 x"),
     (r"\b(?:quadrupl(?:e|es|ed|ing)|fourfold)\b", "4 x"),
@@ -51,6 +56,7 @@ _PHRASES = (
     (r"\btenfold\b", "10 x"),
     (r"\ba dozen\b", "12"),
     (r"\bone(?= (?:hundred|thousand|million|billion|per ?cent|minute|hour|second|day)\b)", "1"),
+    (r"\bone(?= (?:a|per) (?:second|minute)\b)", "1"),
     (r"\b(?:a|an)(?= (?:hundred|thousand|million|billion)\b)", "1"),
 )
 _VAGUE = re.compile(
@@ -71,6 +77,7 @@ _NOUNS = {
     "merchant": "merchant", "shop": "merchant", "issuer": "issuer", "bank": "issuer", "acquirer": "acquirer",
     "line": "line", "message": "line", "alert": "alert", "deploy": "change", "deployment": "change", "change": "change",
     "series": "series", "service": "service", "pod": "pod", "replica": "pod", "host": "host", "region": "region",
+    "scheme": "scheme",
 }  # fmt: skip
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _QUANTITY = re.compile(
@@ -81,15 +88,30 @@ _QUANTITY = re.compile(
   | (?P<before>(?:\b(?:{_CURRENCY})\b|[€$£¥₹])\s?)?
     (?<![A-Za-z0-9_.,])(?<![A-Za-z][-/:])(?P<number>{_NUMBER})
     (?:\s?(?P<multiple>k|K|M|mn|bn|thousand|hundred|million|billion)\b)?
-    (?P<after>[\s-]?(?:%|percentage\ points?\b|per\ ?cent(?:age)?\b|pp\b|(?:{_CURRENCY})\b|[€£¥₹]
+    (?P<after>[\s-]?(?:%|(?:percentage\ )?points?\b|per\ ?cent(?:age)?\b|pp\b|(?:{_CURRENCY})\b|[€£¥₹]
       |(?:ns|µs|us|ms|seconds?|secs?|s|minutes?|mins?|min|m|hours?|hrs?|h|days?|d|[kMG]i?B|bytes?)(?![A-Za-z0-9])
       |x\b|×|times\b|-?fold\b))?
     (?![A-Za-z0-9_]|[-.:,]\d|-[A-Za-z])
-    (?P<per>\s?(?:/|per\s|a\s)\s?(?:s|sec|second|min|minute|h|hour|day)\b)?
+    (?P<loose>\u2063)?
+    (?P<per>(?:\s(?:[a-z]+\s){{1,2}}?)?\s?(?:/|per\s|a\s|each\s)\s?(?P<base>s|sec|second|min|minute|h|hour|day)\b)?
     (?P<noun>\s[a-z]+)?
     """,
     re.VERBOSE,
 )
+
+
+_JOINS = (
+    r"(?:\sand|\sto|,?\sagainst|\sversus|\sinstead\sof|,?\susually|,?\scompared\s(?:with|to)|,?\s(?:up|down)\sfrom)"
+)
+_ABOUT = r"(?:\s(?:about|a|an|its|the|usual|usually|normal))*"
+_PER = r"\s?/s\b|\s(?:per|a)\s(?:s|second|minute)\b"
+_PLAIN_UNIT = r"\s?(?:%|ms|s|seconds|minutes)(?![\w%])"
+_UNIT_BEHIND = re.compile(rf"(?<![\w.,])({_NUMBER})({_JOINS}{_ABOUT})(\s(?:{_NUMBER}))({_PER}|{_PLAIN_UNIT})")
+_UNIT_BEFORE = re.compile(
+    rf"(?<![\w.,])((?:{_NUMBER})(?:(?:\s[a-z]+){{0,2}}?(?=\s(?:per|a)\s)|(?=\s?(?:%|ms|s\b|seconds|minutes))))"
+    rf"({_PER}|{_PLAIN_UNIT})({_JOINS}{_ABOUT}\s(?:{_NUMBER}))(?![\w%]|[.,]\d|\s?(?:%|ms|s\b|per|a\s))"
+)
+"""A figure that is written without its unit beside one that has it: "from 1.29 to 3.22 per second"."""
 
 
 def plain_digits(text: str) -> str:
@@ -101,6 +123,8 @@ def plain_digits(text: str) -> str:
 def quantities(text: str) -> tuple[Quantity, ...]:
     """Every quantity in `text`, spelled-out ones included; placeholders of redaction are not numbers."""
     text = _spelled_out(PLACEHOLDER.sub(" ", plain_digits(text)))
+    text = _UNIT_BEHIND.sub(lambda m: f"{m[1]}{m[4]}{m[2]}{m[3]}{m[4]}", text)
+    text = _UNIT_BEFORE.sub(lambda m: f"{m[1]}{m[2]}{m[3]}{m[2]}", text)
     found = [Quantity("vague", 0.0, m[0], 0.0, 0, m[0]) for m in _VAGUE.finditer(text.lower())]
     found += [q for m in _QUANTITY.finditer(text) for q in _read(m)]
     return tuple(found)
@@ -112,7 +136,7 @@ def carried(claim: Quantity, by: Iterable[Quantity]) -> bool:
 
 
 def _spelled_out(text: str) -> str:
-    low = text
+    low = _shares(text)
     for pattern, digits in _PHRASES:
         low = re.sub(pattern, digits, low, flags=re.IGNORECASE)
     tens = "|".join(w for w, n in _WORDS.items() if n >= 20)
@@ -122,7 +146,30 @@ def _spelled_out(text: str) -> str:
         low,
         flags=re.IGNORECASE,
     )
-    return re.sub(rf"\b({'|'.join(_WORDS)})\b", lambda m: str(_WORDS[m[1].lower()]), low, flags=re.IGNORECASE)
+    low = re.sub(rf"\b({'|'.join(_WORDS)})\b", lambda m: str(_WORDS[m[1].lower()]), low, flags=re.IGNORECASE)
+    low = re.sub(r"\b(\d+) point 5\b", r"\1.5", low)
+    return re.sub(r"\b(?:one) point 5\b", "1.5", low)
+
+
+def _shares(text: str) -> str:
+    """Shares in words as percentages: "two thirds", "a fifth", "one in eight", "nine cases of ten"."""
+    counts = {"a": 1, "one": 1, **_WORDS}
+    number = "|".join(w for w, n in counts.items() if n and n <= 10)
+    nths = "|".join(_NTHS)
+
+    def nth(m: re.Match[str]) -> str:
+        return f"{counts[m[1].lower()] * 100 / _NTHS[m[2].lower()]:.4f} %{_LOOSE}"
+
+    def of(m: re.Match[str]) -> str:
+        whole = counts.get(m[2].lower()) or float(m[2])
+        return f"{counts[m[1].lower()] * 100 / whole:.4f} %{_LOOSE}" if whole > counts[m[1].lower()] else m[0]
+
+    text = re.sub(rf"\b({number})[- ]({nths})s?\b(?! (?:alert|line|of the)\b)", nth, text, flags=re.IGNORECASE)
+    kinds = r"(?:\s(?:cases?|payments?|attempts?|authorisations?|requests?))?"
+    wholes = "|".join(w for w, n in _WORDS.items() if n >= 2)
+    pattern = rf"\b({number}){kinds} (?:in|out of)(?: every)? ({wholes}|\d+)\b(?!\s?(?:%|minutes?|seconds?|hours?))"
+    text = re.sub(pattern, of, text, flags=re.IGNORECASE)
+    return re.sub(rf"\b({number}) (?:cases?) of ({wholes})\b", of, text, flags=re.IGNORECASE)
 
 
 def _read(match: re.Match[str]) -> Iterable[Quantity]:
@@ -170,14 +217,15 @@ def _number(match: re.Match[str], raw: str) -> Quantity:
     if not math.isfinite(value):
         return Quantity("vague", 0.0, raw, 0.0, 0, raw)
     kind, unit, base = _unit(before, after.lower() if len(after) != 3 else after)
-    if match["per"] and kind == "number":
-        kind = "rate"
+    if match["per"] and kind in ("number", "factor"):
+        kind, base = "rate", 1.0 / _TIMES[match["base"]]
     noun = (match["noun"] or "").strip()
     if kind == "number" and not unit:
         unit = _NOUNS.get(noun) or _NOUNS.get(noun.removesuffix("s")) or ""
-    step = 10.0**-decimals * factor * base
+    step = 10.0**-decimals * factor * base if match["loose"] is None else 0.1
     significant = len(digits.replace(".", "").strip("0")) if decimals == 0 else len(digits.replace(".", "").lstrip("0"))
-    return Quantity(kind, value * factor * base, unit, step, significant, raw)
+    loose, ahead = match["loose"] is not None, match.string[max(0, match.start() - 40) : match.start("number")]
+    return Quantity(kind, value * factor * base, unit, step, significant, raw, loose=loose, before=ahead)
 
 
 def _unit(before: str, after: str) -> tuple[Kind, str, float]:
@@ -199,13 +247,18 @@ def _unit(before: str, after: str) -> tuple[Kind, str, float]:
     return "number", "", 1.0
 
 
+_NOUGHTS = frozenset({"number", "rate", "percent"})
+
+
 def _same(claim: Quantity, seen: Quantity) -> bool:
     if claim.kind in ("vague", "date"):
         return seen.kind == claim.kind and seen.unit == claim.unit
     if claim.kind == "clock":
         return seen.kind == "clock" and math.floor(seen.value / claim.scale) == math.floor(claim.value / claim.scale)
+    if claim.value == 0.0 and seen.value == 0.0 and {claim.kind, seen.kind} <= _NOUGHTS:
+        return True  # none of whatever it is
     value = _convert(seen, claim)
-    return value is not None and _rounds_to(value, claim)
+    return value is not None and rounds_to(value, claim)
 
 
 def _convert(seen: Quantity, claim: Quantity) -> float | None:
@@ -219,7 +272,7 @@ def _convert(seen: Quantity, claim: Quantity) -> float | None:
     return seen.value
 
 
-def _rounds_to(value: float, claim: Quantity) -> bool:
+def rounds_to(value: float, claim: Quantity) -> bool:
     """`value` rounded to the last digit the claim writes; whole numbers keep at least two significant digits."""
     if math.isclose(value, claim.value, rel_tol=1e-9, abs_tol=1e-12):
         return True

@@ -118,7 +118,11 @@ class ChatModel:
         load_libraries()
         talk = self.talk(prompt.incident, prompt.task, facts=_prompt_facts(prompt), parts=parts)
         began = talk.now()
-        draft, line = self._first_answer(prompt.messages, NOTE, talk, read=lambda v: draft_of(v, clean=self.clean))
+        try:
+            draft, line = self._first_answer(prompt.messages, NOTE, talk, read=lambda v: draft_of(v, clean=self.clean))
+        except ModelError as fault:
+            fault.spent = self.spent(talk, talk.now() - began)
+            raise
         return draft, self.use(talk, line.endpoint, talk.now() - began)
 
     def state(self) -> Mapping[str, float]:
@@ -162,6 +166,10 @@ class ChatModel:
         except LeakBlocked:
             return self.redact(text)
         return text
+
+    def spent(self, talk: Talk, seconds: float) -> ModelUse | None:
+        """What a talk took that came to nothing; None where nothing was sent."""
+        return self.use(talk, self.lines[0].endpoint, seconds) if talk.receipts else None
 
     def use(self, talk: Talk, endpoint: Endpoint, seconds: float) -> ModelUse:
         return ModelUse(

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from assistant.core.inert import PLACEHOLDER
-from assistant.drafting.lexicon import ordinary, plain, stem
+from assistant.drafting.lexicon import ordinary, plain, stem, terms
 
 _QUOTED = re.compile(r"[`\"“«]([^`\"”»]{2,120})[`\"”»]|(?<![A-Za-z])'([^']{2,120})'(?![A-Za-z])")
 _TOKEN = re.compile(r"[^\W_][\w'’]*(?:[-_./:@+#=][\w'’]+)*", re.UNICODE)
@@ -43,9 +43,13 @@ def names(text: str) -> tuple[str, ...]:
     for match in _TOKEN.finditer(text):
         token = match[0].rstrip("'’")
         token = re.sub(r"['’]s$", "", token)
-        if _is_name(token) and not (_opens(text, match.start()) and stem(token) in plain()):
+        if _is_name(token) and not (_opens(text, match.start()) and _is_word(token)):
             found.append(token)
     return tuple(dict.fromkeys(found))
+
+
+def _is_word(token: str) -> bool:
+    return token[1:].islower() and (stem(token) in plain() or stem(token) in terms())
 
 
 def _opens(text: str, at: int) -> bool:

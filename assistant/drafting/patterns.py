@@ -31,11 +31,14 @@ CAUSE_AFTER = _any(r"""
     source of the
     driven by
     thanks to
+    evidence (?:that|points to)
     owing to
     points? (?:to|at)
     """)
 CAUSE_BEFORE = _any(r"""
-    (?:has |had |have )?(?:caus(?:es|ed|ing)|trigger(?:s|ed|ing)|broke|breaks|brought down|took down|led to|leads to)
+    (?:has |had |have )?(?:caus(?:es|ed|ing)|trigger(?:s|ed|ing)|broke|breaks(?! against)|brought down)
+    (?:has |had |have )?(?:took down|led to|leads to)
+    explain(?:s|ed)(?! why)
     (?:is|was|are|were|being) (?:the )?(?:\w+ ){0,3}(?:cause|culprit|origin|source|trigger|responsible)
     (?:is|was|are|were) (?:\w+ ){0,2}(?:to blame|at fault)
     """)
@@ -50,6 +53,25 @@ NEGATED = _any(
     \w+n't
     """
 )
+DOUBTED = re.compile(
+    r"\b(?:less|least) (?:likely|probable|plausible)\b|"
+    r"\b(?:improbable|implausible|unlikely)\b|\b(?:weaker|minor) candidate\b|"
+    r"\bconcerns? another\b|\banother (?:service|path)\b|\bunrelated\b",
+    re.IGNORECASE,
+)
+"""What is called a cause that is not believed in."""
+GOES_ON = re.compile(
+    r"\b(?:goes|going) on\b|\bongoing\b|\bcontinu\w+\b|\bpersist\w*|"
+    r"\bstill (?:(?:be|is|are)\w* )?(?:fail|declin|down|affect|present|low|reject|"
+    r"refus|slow|tim)\w*|\bnot (?:yet )?(?:recovered|over|resolved)\b|\bno signs? of recovery\b|\bunresolved\b",
+    re.IGNORECASE,
+)
+UNRECOVERED = re.compile(
+    r"\b(?:has|have|is|are)? ?(?:not|n't) (?:yet )?(?:fully )?recover(?:ed|ing)?\b|\bno signs? of (?:a )?recovery\b|"
+    r"\b(?:yet|still) to recover\b",
+    re.IGNORECASE,
+)
+"""That it goes on: the only way to speak of recovery while the analyst sees none."""
 HEDGED = _any(r"""
     likely|probabl[ey]|possibl[ey]|possible|may|might|could|suspected|suspects?|candidate|suggests?|appears?|seems?
     consistent with
@@ -98,7 +120,8 @@ OVER = _any(r"""
     stand down
     all clear
     self-?heal\w*
-    (?:is|are|was|were|been|now) (?:\w+ )?(?:over|closed|ended|finished|done|stable|stopped|gone|behind us)
+    (?:is|are|was|were|been|now) (?:\w+ )?over(?=\s*(?:[.,;:!]|$|now\b|and\b|by\b))
+    (?:is|are|was|were|been|now) (?:\w+ )?(?:closed|ended|finished|done|stable|stopped|gone|behind us)
     test alert
     drill
     expected behaviou?r
@@ -165,8 +188,11 @@ MUTATES = re.compile(
 
 _NOT = r"(?:not|no longer|never|cannot|can't|doesn't|don't|didn't|isn't|aren't|wasn't|weren't)"
 SILENT = re.compile(
-    rf"\b{_NOT}\s+(?:be\s+|being\s+|been\s+)?(?:answer(?:s|ed|ing)?|respond(?:s|ed|ing)?|reach(?:ed|able)?|available|"
-    r"connect(?:s|ed|ing)?|repl(?:y|ies|ied|ying)|arriv(?:e|es|ed|ing)|deliver(?:s|ed|ing)?)\b(?!\s+(?:for|as)\b)"
+    rf"\b{_NOT}\s+(?:be\s+|being\s+|been\s+)?(?:answer(?:s|ed|ing)?|respond(?:s|ed|ing)?|reach(?:ed|able)?|"
+    r"available|connect(?:s|ed|ing)?|repl(?:y|ies|ied|ying)|arriv(?:e|es|ed|ing)|deliver(?:s|ed|ing)?)\b(?!\s+(?:for|as)\b)"
+    r"|\b(?:never|none|not) (?:of (?:them|which|these|those) )?(?:been |was |were )?"
+    r"(?:seen|logged|there|known) before\b"
+    r"|\b(?:was|were) never (?:seen|logged|there)\b"
     r"|\bno (?:answers?|responses?|repl(?:y|ies)|connections?|values?|others?)\b",
     re.IGNORECASE,
 )
@@ -189,7 +215,7 @@ OBLIGES = re.compile(
     re.IGNORECASE,
 )
 EVERY = re.compile(
-    r"\b(?:all|every|everyone|everybody|everything|everywhere|no ?body|no one|none|nothing|nowhere|"
+    r"\b(?:all|both|every|everyone|everybody|everything|everywhere|no ?body|no one|none|nothing|nowhere|"
     r"not (?:one|a|an|any)|only|whole|entire(?:ly)?|total|complete(?:ly)?|worldwide|always|never)\b",
     re.IGNORECASE,
 )
@@ -199,8 +225,9 @@ MOVED = re.compile(
     re.IGNORECASE,
 )
 FAULTY = re.compile(
-    r"\b(?:drop|declin|reject|refus|fail|br[eo]k|los[es]|lost|block|error|delay|slow|hang|hung|tim(?:e|ed|es|ing) out|"
-    r"answers?\b|timeout|outage|unavailable|unreachable|malfunction|misconfigur|down|stuck|wrong|bad|expir|crash|fault)\w*",
+    r"\b(?:hit\b|drop|declin|reject|refus|fail|br[eo]k|los[es]|lost|block|error|delay|slow|hang|hung|"
+    r"tim(?:e|ed|es|ing) out|answers?\b|timeout|outage|unavailable|unreachable|malfunction|misconfigur|"
+    r"down\b(?! (?:to|from)\b)|stuck|wrong|bad|expir|crash|fault)\w*",
     re.IGNORECASE,
 )
 ASKED_TO = re.compile(

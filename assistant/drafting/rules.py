@@ -10,14 +10,28 @@ import re
 from collections.abc import Callable
 
 from assistant.core.inert import live, visible
-from assistant.drafting.figures import carried, quantities
+from assistant.drafting.derived import Moments, uncarried
+from assistant.drafting.lexicon import stem
 from assistant.drafting.names import mentioned, names, occurs
+from assistant.drafting.pairing import (
+    alike,
+    coded,
+    listed,
+    named_counts,
+    no_victim,
+    of_what,
+    other_change,
+    shares,
+    the_right_way,
+)
 from assistant.drafting.patterns import (
     ASKED_TO,
     BAIT,
     CAUSE_AFTER,
     CAUSE_BEFORE,
     CERTAIN,
+    DOUBTED,
+    GOES_ON,
     HEDGED,
     LOOKS,
     MUTATES,
@@ -26,13 +40,21 @@ from assistant.drafting.patterns import (
     OVER,
     OVERSURE,
     UNCERTAIN,
+    UNRECOVERED,
 )
-from assistant.drafting.sense import bound, counted, denies, direction, quantified, states
+from assistant.drafting.sense import bound, counted, denies, direction, loss_there, quantified, states
 from assistant.drafting.statement import Known, Statement, sentences, without_ids
+from assistant.drafting.timing import in_order, log_lines, percentiles
 from assistant.drafting.voice import QUOTATION, fault, runs
 from assistant.drafting.wording import foreign_letters, unsaid
 
 MAX_CHARACTERS = 600
+MOST_IDS = 20
+"""A claim that points at everything is carried by anything."""
+_DEPLOYED = re.compile(r"\b(?:deploy|change|release|config\w*|flag|certificate)\b", re.IGNORECASE)
+_CLOSE_TO = re.compile(r"\bclose to(?= (?:its|the|a|\d|normal|usual|zero))")
+_A_CHANGE = re.compile(r"^Deploy(?: of [\w-]+)?(?: at [\d:]+Z?)?(?=,? (?:[0-9a-f]{7,40}|went|was|came)\b)")
+_IDENTIFIER = re.compile(r"(?<![\w.-])[A-Za-z][\w.]*(?:-\w+)*-\d[\w.-]*\w|(?<![\w.-])[A-Za-z]\w*-\d\b")
 
 
 Rule = Callable[[Statement, Known], str]
@@ -53,6 +75,8 @@ def pointed(s: Statement, known: Known) -> str:
     """Ids there are, and all of them known."""
     if not s.evidence:
         return "no evidence id"
+    if len(s.evidence) > MOST_IDS:
+        return f"points at more than {MOST_IDS} pieces of evidence"
     unknown = [i for i in s.evidence if i not in known.texts]
     return f"unknown evidence id: {len(unknown)}" if unknown else ""
 
@@ -64,10 +88,20 @@ def inert_text(s: Statement, known: Known) -> str:
 
 
 def figures_carried(s: Statement, known: Known) -> str:
-    """Every quantity stands in the evidence pointed at."""
+    """Every quantity stands in the evidence pointed at, or follows from what of the claim does (`derived`)."""
+    text = _without_identifiers(without_ids(s.text, s.evidence), s, known)
     seen = [q for i in s.evidence for q in known.figures.get(i, ())]
-    lost = [q for q in quantities(without_ids(s.text, s.evidence)) if not carried(q, seen)]
+    lengths = tuple(v for i in s.evidence for v in known.moments.get(i, ((), ()))[0])
+    begins = tuple(v for i in s.evidence for v in known.moments.get(i, ((), ()))[1])
+    lost = uncarried(text, seen, Moments(known.onset, lengths, begins), more=named_counts(s, known))
     return f"{len(lost)} figure(s) not in the evidence" if lost else ""
+
+
+def _without_identifiers(text: str, s: Statement, known: Known) -> str:
+    """`text` without identifiers that hold digits and stand in its evidence: `gbm-2026-01` is no year."""
+    shown = " \n ".join(known.texts.get(i, "") for i in s.evidence)
+    there = {n for n in _IDENTIFIER.findall(text) if occurs(n, shown)}
+    return re.sub("|".join(map(re.escape, sorted(there, key=len, reverse=True))), "…", text) if there else text
 
 
 def names_carried(s: Statement, known: Known) -> str:
@@ -81,13 +115,16 @@ def names_carried(s: Statement, known: Known) -> str:
 def victim_as_cause(s: Statement, known: Known) -> str:
     """Only what the analyst ranks first may be called the cause; a denial may name others."""
     for sentence in sentences(s.text):
-        denied = NEGATED.search(sentence) is not None
+        doubted = DOUBTED.search(sentence) is not None
+        if doubted and _prefers_another(sentence, known):
+            return "prefers another cause to the analyst's"
+        denied = doubted or NEGATED.search(sentence) is not None
         blamed = [_blames_leading(span, known) for span in _blamed(sentence)]
         if not all(blamed) and not denied:
             return "calls something the cause that the analyst does not"
         if any(blamed) and denied and s.section != "argued_down":
             return "denies the analyst's cause outside of arguing it down"
-    if s.section == "cause" and not NEGATED.search(s.text):
+    if s.section == "cause" and not NEGATED.search(s.text) and not DOUBTED.search(s.text):
         named = mentioned(s.text, known.entities)
         if named and not any(e.casefold() in known.leading | known.related for e in named):
             return "the cause is about another entity"
@@ -111,7 +148,8 @@ def verdict_kept(s: Statement, known: Known) -> str:
 def still_wrong(s: Statement, known: Known) -> str:
     """Not over before the analyst says so."""
     if known.health in ("healthy", "recovered"):
-        return ""
+        going = s.section != "next_steps" and GOES_ON.search(s.text)
+        return "says it goes on, and the analyst finds that it is over" if going else ""
     found = OVER.search(s.text)
     return "says it is over or harmless" if found and not NOT_OVER.search(s.text[: found.start()]) else ""
 
@@ -119,7 +157,7 @@ def still_wrong(s: Statement, known: Known) -> str:
 def changes_nothing(s: Statement, known: Known) -> str:
     """No instruction that would change a system, unless quoted from a runbook word for word; of its own, a next step
     only looks, compares and asks."""
-    if MUTATES.search(s.text):
+    if MUTATES.search(_CLOSE_TO.sub("near", _A_CHANGE.sub("This change", s.text))):
         return "an instruction that changes something"
     if s.section == "next_steps" and (not LOOKS.match(s.text) or ASKED_TO.search(s.text)):
         return "a step of its own that does more than look"
@@ -136,7 +174,14 @@ def own_voice(s: Statement, known: Known) -> str:
     step that looks or asks may keep words of the runbook's steps, because it may quote them whole."""
     looks = s.section == "next_steps" and LOOKS.match(s.text)
     others = known.others.difference(*map(runs, known.quotes)) if looks else known.others
-    return fault(without_ids(s.text, s.evidence), s.section, others)
+    text = without_ids(s.text, s.evidence)
+    if any("=us" in known.texts.get(i, "") or " us " in known.texts.get(i, "") for i in s.evidence):
+        text = re.sub(r"\bus\b(?= \d|,|:|\.| (?:and|region|traffic|payments))|(?<=\bin )us\b", "figure", text)
+    if stem("model") in known.ours:  # of a fraud model, not of the reader's
+        text = re.sub(
+            r"\b((?:fraud|risk|scoring)\s)models?\b|\bmodels?(?=\s[\w.]+-\d)", r"\1figure", text, flags=re.IGNORECASE
+        )
+    return fault(text, s.section, others)
 
 
 def words_carried(s: Statement, known: Known) -> str:
@@ -145,6 +190,8 @@ def words_carried(s: Statement, known: Known) -> str:
     shown = " \n ".join(known.texts.get(i, "") for i in s.evidence)
     for name in (*mentioned(text, known.entities), *(n for n in names(text) if n in shown)):
         text = re.sub(re.escape(name), " ", text, flags=re.IGNORECASE)
+    if known.health not in ("healthy", "recovered"):
+        text = UNRECOVERED.sub(" ", text)
     if foreign_letters(text):
         return "letters of another script"
     allowed = known.ours.union(*(known.terms.get(i, frozenset()) for i in s.evidence))
@@ -169,6 +216,18 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("counted", counted),
     ("quantified", quantified),
     ("denial", denies),
+    ("listed", listed),
+    ("code", coded),
+    ("order in time", in_order),
+    ("lines", log_lines),
+    ("victim", no_victim),
+    ("change", other_change),
+    ("turned", the_right_way),
+    ("alike", alike),
+    ("percentile", percentiles),
+    ("share", shares),
+    ("of what", of_what),
+    ("loss", loss_there),
     ("order", states),
     ("words", words_carried),
 )
@@ -198,6 +257,18 @@ def _blamed(sentence: str) -> list[str]:
     return [sentence[m.end() :] for m in CAUSE_AFTER.finditer(sentence)] + [
         sentence[: m.start()] for m in CAUSE_BEFORE.finditer(sentence)
     ]
+
+
+def _prefers_another(sentence: str, known: Known) -> bool:
+    """Whether "less likely" is said of what the analyst ranks first."""
+    front = sentence.partition(" than ")[0]
+    lead = {e.casefold() for e in mentioned(front, known.entities | known.leading)} & known.leading
+    about = re.search(r"\b(?:less likely|unlikely|least likely)\b", front, re.IGNORECASE)
+    subject = front[: about.start()] if about else front
+    first = mentioned(subject, known.entities | known.leading)
+    changes = known.leading & {e.casefold() for e in first}
+    other = {e.casefold() for e in first} - known.leading - known.related
+    return bool(lead) and bool(changes) and not other and not _DEPLOYED.search(subject)
 
 
 def _blames_leading(span: str, known: Known) -> bool:

@@ -16,7 +16,8 @@ from assistant.core.inert import visible
 from assistant.drafting.faults import FormRefused
 
 Clean = Callable[[str], str]
-MAX_ITEMS = 40
+MAX_ITEMS = 400
+"""More than a model that makes no sense gives back; what is too much for a note is struck and counted, not refused."""
 
 _CLAIMS: dict[str, Any] = {
     "type": "array",

@@ -11,6 +11,7 @@ import re
 from assistant.drafting.figures import Quantity, carried, quantities
 from assistant.drafting.lexicon import stem
 from assistant.drafting.names import mentioned, names, occurs
+from assistant.drafting.pairing import contradicts, occurring, rows_of, values_said
 from assistant.drafting.patterns import (
     COUNTED,
     EVERY,
@@ -27,9 +28,17 @@ from assistant.drafting.patterns import (
 )
 from assistant.drafting.statement import Known, Statement, sentences, without_ids
 from assistant.drafting.voice import QUOTATION
-from assistant.drafting.wording import words
+from assistant.drafting.wording import terms_in, words
 
 _ROWS = re.compile(r"\n|; ")
+_EXCLUDES = re.compile(
+    r"\b(?:it|which|that|this) (?:does|did|do|can|could|would)(?: ?not|n't)(?: \w+)? "
+    r"(?:explain|account|be the cause|cause)\b",
+    re.IGNORECASE,
+)
+_AGAINST_USUAL = re.compile(r"\b(?:against|compared|than|instead|above|below|times)\b", re.IGNORECASE)
+_EVERY_SERIES = re.compile(r"\b(\d+) of \1 series moved|everything alike", re.IGNORECASE)
+_NOTHING_BEFORE = re.compile(r"\b0 (?:per s )?->|never before", re.IGNORECASE)
 _VALUE = re.compile(r"[\w.-]+=\"?([\w.-]+)")
 SAME = tuple(
     frozenset(map(stem, group.split()))
@@ -37,7 +46,7 @@ SAME = tuple(
         "authorisation authorisations approval approvals payment payments transaction transactions lost loss fewer",
         "attempt attempts try tries",
         "line lines message messages",
-        "loss losses lost",
+        "loss losses lost hit",
         "second seconds",
     )
 )
@@ -53,16 +62,24 @@ def bound(s: Statement, known: Known) -> str:
     named = _subjects(text, known, values=False)
     if not named:
         return ""
-    rows = [row for i in s.evidence for row in _ROWS.split(known.texts.get(i, ""))]
-    about = [(_subjects(row, known, values=True), row) for row in rows]
-    figures = quantities(text)
-    for quantity in figures:
-        homes = [found for found, row in about if carried(quantity, quantities(row))]
-        if homes and not any(not found or found & named for found in homes):
+    rows = [row for i in s.evidence for row in rows_of(known.texts.get(i, ""))]
+    about = [(_subjects(row, known, values=True) | occurring(named, row), row) for row in rows]
+    chosen = values_said(text, known.labels)
+    for quantity in quantities(text):
+        if quantity.loose or _is_onset(quantity, known):
+            continue
+        homes = [(found, row) for found, row in about if carried(quantity, quantities(row))]
+        if homes and not any(not found or found & named for found, _ in homes):
             return "a figure of something else"
+        if homes and all(contradicts(row, chosen) for _, row in homes):
+            return "a figure of another part"
     if named & (known.leading | known.related) or s.section == "not_known" or NEGATED.search(text):
         return ""
-    own = {stem(w) for found, row in about if found & named for w in words(re.sub(r"[_=]", " ", row))}
+    mine = [row for found, row in about if found & named]
+    own = {stem(w) for row in mine for w in words(re.sub(r"[_=]", " ", row))}.union(*map(terms_in, mine))
+    own |= {w for kind in SAME if kind & own for w in kind}
+    if any(re.search(r"=5\d\d\b|\b5xx\b", row) for found, row in about if found & named):
+        own.add(stem("errors"))
     if any(stem(m[0].split()[0]) not in own for m in FAULTY.finditer(text)):
         return "a fault of something that the evidence does not say it of"
     return ""
@@ -96,7 +113,13 @@ def _one_way(s: Statement, known: Known) -> str:
         moves = [(u, v) for u, v in known.moves if _is(said[0], u) or _is(said[0], v)]
         usual, seen = any(_is(said[0], u) for u, _ in moves), any(_is(said[0], v) for _, v in moves)
         falls, rises = FALLS.search(sentence), RISES.search(sentence)
-        if USUALLY.search(sentence) and seen and not usual and not (falls or rises):
+        if (
+            USUALLY.search(sentence)
+            and not _AGAINST_USUAL.search(sentence)
+            and seen
+            and not usual
+            and not (falls or rises)
+        ):
             return "a new value called usual"
         if bool(falls) != bool(rises) and moves:
             right = [u > v if falls else u < v for u, v in moves if _is(said[0], v)]
@@ -113,9 +136,15 @@ def counted(s: Statement, known: Known) -> str:
         said = quantities(match["figure"])
         homes = [r for r in rows if said and any(carried(said[0], [q]) for q in quantities(r))]
         kind = next((k for k in SAME if stem(match["what"]) in k), {stem(match["what"])})
-        if homes and not any(kind & {stem(w) for w in words(re.sub(r"[_=]", " ", r))} for r in homes):
+        if homes and not any(kind & _counts_of(r) for r in homes):
             return "a figure that counts something else"
     return ""
+
+
+def _counts_of(row: str) -> set[str]:
+    """The stems of a row, and what a queue is a queue of."""
+    found = {stem(w) for w in words(re.sub(r"[_=]", " ", row))}
+    return found | ({stem("messages")} if found & {stem("backlog"), stem("lag"), stem("depth")} else set())
 
 
 def quantified(s: Statement, known: Known) -> str:
@@ -127,9 +156,72 @@ def quantified(s: Statement, known: Known) -> str:
     for sentence in sentences(text):
         for match in EVERY.finditer(sentence):
             run = " ".join(sentence[match.start() :].split()[:3]).casefold().rstrip(".,")
-            if not quantities(sentence) and run not in everything and not _SETTLED.search(sentence):
+            if match[0].casefold() == "both" and _two_named(sentence, known):
+                continue
+            if (
+                match[0].casefold() == "none"
+                and _NOTHING_BEFORE.search(everything)
+                and re.search(r"\bbefore\b", sentence)
+            ):
+                continue
+            if (
+                match[0].casefold() in ("all", "every")
+                and _EVERY_SERIES.search(everything)
+                and not _two_named(sentence, known)
+            ):
+                continue
+            if (
+                (not quantities(sentence) or match[0].casefold() == "both")
+                and run not in everything
+                and not _SETTLED.search(sentence)
+            ):
                 return "says it of all or of none"
     return ""
+
+
+def _another_excluded(sentence: str, known: Known) -> bool:
+    """Whether it is another thing, named first, of which a sentence says that it explains nothing."""
+    found = _EXCLUDES.search(sentence)
+    if found is None:
+        return False
+    places = [(sentence.casefold().find(e.casefold()), e) for e in mentioned(sentence, known.entities | known.leading)]
+    return bool(places) and min(places)[1].casefold() not in known.leading
+
+
+def loss_there(s: Statement, known: Known) -> str:
+    """Where attempts were counted and none was lost, no loss is said."""
+    if (
+        s.section in ("next_steps", "not_known")
+        or known.counts is None
+        or known.counts[1] >= 0.5
+        or not known.counts[0]
+    ):
+        return ""
+    for sentence in sentences(QUOTATION.sub(" ", s.text)):
+        for part in re.split(r"[,:]\s", sentence):
+            found = re.search(r"\b(?:declined?|declining|lost|losses?|cost)\b", part, re.IGNORECASE)
+            if found and not NEGATED.search(part) and not re.search(r"\b(?:0|zero|none)\b", part, re.IGNORECASE):
+                return "a loss that was not measured"
+            if re.search(r"\b(?:no|zero|not any) (?:approvals?|successful)\b", part, re.IGNORECASE):
+                return "approvals denied that were measured"
+    return ""
+
+
+def _nothing_lost(denial: str, known: Known) -> bool:
+    """Whether what is denied is a loss, and none was measured."""
+    lost = re.search(r"declin|lost|los[es]|affect|fail", denial, re.IGNORECASE)
+    return lost is not None and known.counts is not None and known.counts[0] > 0 and known.counts[1] < 0.5
+
+
+def _two_named(sentence: str, known: Known) -> bool:
+    return len(set(mentioned(sentence, known.entities))) >= 2
+
+
+def _is_onset(quantity: Quantity, known: Known) -> bool:
+    """A moment in the span of the onset belongs to the incident, whatever row it stands on."""
+    if quantity.kind != "clock" or known.onset is None:
+        return False
+    return known.onset[1] - quantity.scale <= quantity.value <= known.onset[2]
 
 
 def denies(s: Statement, known: Known) -> str:
@@ -137,13 +229,15 @@ def denies(s: Statement, known: Known) -> str:
     if s.section in ("argued_down", "not_known") or known.health in ("healthy", "recovered"):
         return ""
     for sentence in sentences(QUOTATION.sub(" ", s.text)):
-        if MOVED.search(sentence) and not _SETTLED.search(sentence):
+        moved = MOVED.search(sentence)
+        if moved and not _SETTLED.search(sentence) and not _nothing_lost(moved[0], known):
             named = _subjects(sentence, known, values=False)
             if not named or named & known.leading:
                 return "denies what was measured"
         lead = any(occurs(name, sentence) for name in known.leading)
         if (
             lead
+            and not _another_excluded(sentence, known)
             and NEGATED.search(SILENT.sub(" ", sentence))
             and not HEDGED.search(sentence)
             and not _SETTLED.search(sentence)
@@ -168,7 +262,7 @@ def _subjects(text: str, known: Known, *, values: bool) -> set[str]:
 
 
 def _swapped(s: Statement, known: Known) -> str:
-    for number, what in re.findall(r"(\d[\d,]*)((?:\s+[a-z]+){1,4})", s.text):
+    for number, what in re.findall(r"(?<!of )(?<![\d,])(\d[\d,]*)((?:\s+[a-z]+){1,4})", s.text):
         said = quantities(number)
         if not said or known.counts is None:
             continue

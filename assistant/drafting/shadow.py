@@ -25,7 +25,8 @@ RESOURCE = "shadow.comparison"
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one model made of the evidence: statements kept and struck (by rule), time, tokens, cost; why none."""
+    """What one model made of the evidence: statements kept and struck (by rule), time, tokens, cost (all counted
+    whether its draft was used or not); why none."""
 
     model: str
     kept: int
@@ -78,29 +79,30 @@ def comparisons(log: Log) -> Iterator[Comparison]:
 
 def summary(found: Iterable[Comparison]) -> Mapping[str, Mapping[str, float]]:
     """Both sides over all comparisons: notes, how many a model wrote, statements kept and struck, and means of seconds,
-    tokens and cost where a model wrote."""
+    tokens and cost where a model was asked."""
     cases = tuple(found)
     return {"live": _totals([c.live for c in cases]), "candidate": _totals([c.candidate for c in cases])}
 
 
 def _totals(sides: Sequence[Side]) -> Mapping[str, float]:
     wrote = [s for s in sides if not s.without_model]
-    count = max(len(wrote), 1)
+    asked = [s for s in sides if s.tokens or not s.without_model]
+    count = max(len(asked), 1)
     return {
         "notes": len(sides),
         "by_model": len(wrote),
         "kept": sum(s.kept for s in wrote),
         "struck": sum(s.struck for s in sides),
-        "seconds": round(sum(s.seconds for s in wrote) / count, 3),
-        "tokens": round(sum(s.tokens for s in wrote) / count, 1),
-        "cost": round(sum(s.cost for s in wrote) / count, 6),
+        "seconds": round(sum(s.seconds for s in asked) / count, 3),
+        "tokens": round(sum(s.tokens for s in asked) / count, 1),
+        "cost": round(sum(s.cost for s in asked) / count, 6),
     }
 
 
 def _side(written: Written) -> Side:
-    use = written.model
+    use = written.spent or written.model
     return Side(
-        model=use.name if use else "none",
+        model=written.model.name if written.model else "none",
         kept=claims(written.draft),
         struck=len(written.struck),
         rules=verdicts(written.struck),

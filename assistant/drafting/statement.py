@@ -25,8 +25,10 @@ class Known:
     `leading` those that may be called the cause, `related` those that go with it; `quotes` are steps of the runbook and
     `gaps` what the analyst does not know, which people may be shown as they are; `others` are runs of words that others
     wrote; `terms` are stems of the trade's words by evidence id, `ours` those of everything that the analyst said, and
-    `said` his sentences; `moves` are what was measured, as (usual, seen); `counts` are attempts and losses; `stated`
-    holds the analyst's own sentences, squeezed, with the ids that stand behind each."""
+    `said` his sentences; `moves` are what was measured, as (usual, seen); `counts` are attempts and losses; `onset` is
+    when it began, with its span, in seconds of the day; `moments` what `timing.stated_moments` gives, `labels` what
+    `pairing.labels_of` does; `stated` holds the analyst's own sentences, squeezed, with the ids that stand behind
+    each."""
 
     texts: dict[str, str]
     figures: dict[str, tuple[Quantity, ...]]
@@ -43,6 +45,9 @@ class Known:
     moves: tuple[tuple[float, float], ...]
     said: tuple[str, ...]
     counts: tuple[float, float] | None
+    onset: tuple[float, float, float] | None = None
+    moments: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
+    labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
     stated: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 

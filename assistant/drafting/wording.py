@@ -18,6 +18,23 @@ from assistant.drafting.lexicon import plain, stem, terms
 
 _TOKEN = re.compile(r"[^\W\d_][\w'’]*")
 _NAME = re.compile(r"[^\s,;()“”\"]*[\d_/=@#][^\s,;()“”\"]*|\w+(?:-\w+)*-(?:api|gateway|service|connector)\b")
+_SAME_AS = (
+    (
+        "latency duration response_time response_seconds slow timed timeout",
+        "slow slower slowdown slowed latency duration",
+    ),
+    ("q_depth queue backlog depth", "queue queued depth"),
+    ("config", "configuration configured"),
+    ("ecom", "online"),
+    ("acquiring_bank route acq= acquirer", "acquirer acquirers"),
+    ("bank= issuer", "issuer issuers"),
+    ("brand card_network card_scheme scheme", "scheme schemes"),
+    ("geo= market cloud_region region", "region regions"),
+    ("late absent age lag", "delay delayed late"),
+    ("pos", "terminal terminals"),
+    ("reconciliation", "break breaks"),
+)
+"""What is named in one word of telemetry, and the words of people for it."""
 _LABEL = re.compile(r"([\w.-]+)=\"?([\w.-]+)")
 _UNITS = frozenset(
     [
@@ -80,8 +97,18 @@ def words(text: str) -> Iterator[str]:
 def terms_in(text: str) -> frozenset[str]:
     """What of an evidence text a claim may use: the trade's terms in it (as stems), and label names and values."""
     labels = {part.casefold() for pair in _LABEL.findall(text) for part in pair}
-    spoken = frozenset(map(stem, words(re.sub(r"[_./-]", " ", text))))
-    return (spoken & terms()) | frozenset(stem(p) for label in labels for p in re.split(r"[_.-]", label) if p.isalpha())
+    split = re.sub(r"[_./-]", " ", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text))
+    spoken = frozenset(map(stem, words(split)))
+    low = text.casefold()
+    labels |= {
+        entry.split()[0] for row in re.findall(r"^lost by \w+: (.+)$", low, re.MULTILINE) for entry in row.split(", ")
+    }
+    same = {stem(w) for theirs, ours in _SAME_AS if any(t in low for t in theirs.split()) for w in ours.split()}
+    return (
+        (spoken & terms())
+        | same
+        | frozenset(stem(p) for label in labels for p in re.split(r"[_.-]", label) if p.isalpha())
+    )
 
 
 def stems(texts: Iterable[str]) -> frozenset[str]:

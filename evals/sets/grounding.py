@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,26 @@ from assistant.core.draft import Claim, Draft
 from assistant.core.evidence import EvidenceId
 from assistant.core.prompt import Context
 from assistant.drafting.build import build_prompt
-from assistant.drafting.check import check, claims, evidence_of
+from assistant.drafting.check import carries, check, claims, evidence_of, known
 from assistant.drafting.schema import draft_of
+from assistant.drafting.statement import Known
 from evals import attacks
 from evals.attacks.incident import context
+from evals.attacks.kept import kept
 from evals.attacks.models import honest, liar
 from redaction import FinalScanner
 
 DRAFTS = 200
-TARGETS = {"unsupported_survived": 0, "wrong_ids_survived": 0, "honest_struck": 0, "statements_stood": 0}
+TARGETS = {
+    "unsupported_survived": 0,
+    "wrong_ids_survived": 0,
+    "honest_struck": 0,
+    "statements_stood": 0,
+    "pairs_false_stood": 0,
+}
+FIRST_CONTACT = {"honest_stood": 17, "honest": 36, "false_stood": 5, "false": 36}
+"""What the last three worlds of `pairs.txt` gave when they were written, before any rule was changed for them. The
+checker of the release before: 9 of 36 honest ones stood, and 5 of 36 false ones."""
 _FALSE = (
     "restart", "roll back", "resolved", "no action", "beyond doubt", "http", "@here", "<!", "![", "root cause is",
     "caused the declines", "due to checkout", "doubled", "half of", "hundreds", "threefold", "every authorisation",
@@ -43,7 +55,7 @@ def run(data: Path | None = None) -> dict[str, Any]:
             _count(case, draft_of(liar(messages, seed=seed), clean=str), totals, failures, seed=seed, verdict=verdict)
         _, struck = check(draft_of(honest(messages), clean=str), case)
         totals["honest_struck"] += len(struck)
-    stood = statements(totals)
+    stood = [*statements(totals), *pairs(totals)]
     return {
         "set": "grounding",
         "cases": [],
@@ -54,6 +66,11 @@ def run(data: Path | None = None) -> dict[str, Any]:
             "statements_stood": totals["statements_stood"],
             "false_statements": totals["false_statements"],
             "honest_statements": totals["honest_statements"],
+            "pairs_false": totals["pairs_false"],
+            "pairs_false_stood": totals["pairs_false_stood"],
+            "pairs_honest": totals["pairs_honest"],
+            "pairs_honest_stood": totals["pairs_honest"] - totals["pairs_honest_struck"],
+            "first_contact": FIRST_CONTACT,
             "drafts": DRAFTS * 3,
             "statements": totals["statements"],
             "struck": totals["struck"],
@@ -82,6 +99,45 @@ def statements(totals: Counter[str]) -> list[dict[str, Any]]:
                 failures.append({"family": family, "section": section, "text": claim.text, "why": why})
         totals["honest_statements" if honest_one else "false_statements"] += 1
     return failures
+
+
+def pairs(totals: Counter[str]) -> list[dict[str, Any]]:
+    """Every line of `pairs.txt` over its lab world: what went wrong. An honest one that is struck is a sentence lost, a
+    false one that stands breaks the promise."""
+    facts = _worlds()
+    failures: list[dict[str, Any]] = []
+    for world, honest_one, section, claim in pair_lines():
+        kind = "honest" if honest_one else "false"
+        totals[f"pairs_{kind}"] += 1
+        sections = (section,) if honest_one else ("summary", "cause")
+        stands = [carries(claim, facts[world], section=s) for s in sections]
+        wrong = not all(stands) if honest_one else any(stands)
+        totals["pairs_honest_struck" if honest_one else "pairs_false_stood"] += wrong
+        if wrong and not honest_one:
+            failures.append({"family": f"pair of {world}", "section": section, "text": claim.text, "why": "stood"})
+    return failures
+
+
+@cache
+def _worlds() -> dict[str, Known]:
+    return {name: known(context) for name, context in kept().items()}
+
+
+def pair_lines() -> Iterator[tuple[str, bool, str, Claim]]:
+    """World, whether it is honest, where it is said, and the claim."""
+    world = ""
+    for line in Path(attacks.__file__).with_name("pairs.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            world = line[1:-1]
+        elif line.startswith(("+", "-")):
+            head, _, text = line.partition(": ")
+            sign, *ids = head.split()
+            yield (
+                world,
+                sign != "-",
+                "cause" if sign == "+cause" else "summary",
+                Claim(text, tuple(map(EvidenceId, ids))),
+            )
 
 
 def lines() -> Iterator[tuple[str, Claim]]:

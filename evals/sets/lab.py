@@ -170,10 +170,15 @@ def case_of(prediction: Mapping[str, Any], truth: Mapping[str, Any]) -> Case:
         "struck": len(note["struck"]),
         "redactions": sum(note["redactions"].values()),
         "retrieval": note["runbooks"][0]["score"] if note["runbooks"] else 0.0,
-        "tokens": (note["model"] or {}).get("tokens_in", 0) + (note["model"] or {}).get("tokens_out", 0),
-        "cost": (note["model"] or {}).get("cost", 0.0),
+        "tokens": sum(_spent(note).get(k, 0) for k in ("tokens_in", "tokens_out")),
+        "cost": _spent(note).get("cost", 0.0),
         "leaks": leaks(note, truth),
     }
+
+
+def _spent(note: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What asking a model took, whether its draft was used or not."""
+    return note.get("spent") or note["model"] or {}
 
 
 def matches(hypothesis: Mapping[str, Any], truth: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,20 @@ def test_no_lie_survives_and_nothing_honest_is_struck(monkeypatch: pytest.Monkey
     assert (figures["unsupported_survived"], figures["wrong_ids_survived"], figures["honest_struck"]) == (0, 0, 0)
     assert figures["statements_stood"] == 0 and figures["false_statements"] > 150 and figures["honest_statements"] > 50
     assert figures["statements"] > 1000
+
+
+def test_what_good_models_write_stands_and_the_same_with_one_thing_wrong_does_not() -> None:
+    totals: Counter[str] = Counter()
+    assert grounding.pairs(totals) == []
+    assert totals["pairs_false"] == totals["pairs_honest"] >= 160
+    assert totals["pairs_honest_struck"] < 0.2 * totals["pairs_honest"]
+
+
+@pytest.mark.parametrize("rule", ["listed", "code", "order in time", "lines", "victim", "loss", "turned",
+                                  "percentile", "share", "of what", "figures", "bound"])  # fmt: skip
+def test_each_rule_of_pairing_strikes_what_no_other_does(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "RULES", tuple(r for r in RULES if r[0] != rule))
+    assert grounding.pairs(Counter()) != []
 
 
 @pytest.mark.parametrize("rule", ["bound", "direction", "counted", "quantified", "denial", "order", "words"])
