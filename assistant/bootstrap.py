@@ -144,13 +144,13 @@ def paper_writer(model: ChatModel | None, scanner: FinalScanner) -> PaperWriter:
 
 def shadow_of(settings: Settings, log: PromptLog, scanner: FinalScanner, redactor: Redactor) -> Beside | None:
     """The configured candidate, ready to write beside the live model; None where none is named."""
-    if not settings.model.shadow_name:
+    if not settings.model.has_shadow():
         return None
     from assistant.drafting.beside import Beside
-    from assistant.drafting.shadow import candidate
+    from assistant.drafting.shadow import candidate, differences
 
     model = candidate(settings.model, log=log, scanner=scanner, redact=lambda text: redactor.redact(text).text)
-    return Beside(model, log, scanner) if model else None
+    return Beside(model, log, scanner, differs=differences(settings.model, model)) if model else None
 
 
 def _with_shadow(draft: Writer, shadow: Beside, context: Context) -> Written:

@@ -147,10 +147,13 @@ def _sources(settings: Settings, look: Preflight) -> None:
 
 def _model(settings: Settings, look: Preflight) -> None:
     from assistant.drafting.endpoint import endpoints, shadow
+    from assistant.drafting.templates import templates_in
 
     if settings.model.url:
         endpoints(settings.model)
         shadow(settings.model)
+        if settings.model.shadow_prompts:
+            templates_in(Path(settings.model.shadow_prompts))
 
 
 def _runbooks(settings: Settings, look: Preflight) -> None:

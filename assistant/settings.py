@@ -122,7 +122,10 @@ class Payments:
 class ModelSettings:
     """The language model. `url` empty means none. A remote one starts only when region, retention, contract and owner
     are stated; they stand in every record. Prices are per million tokens, in `currency`. Azure OpenAI wants its key in
-    `key_header = "api-key"`, and an `api_version` where the url names a deployment."""
+    `key_header = "api-key"`, and an `api_version` where the url names a deployment.
+
+    A candidate beside the live one is named by any `shadow_*` key: another model, a folder of prompt files
+    (`shadow_prompts`), or other settings; what it does not name is as the live one has it. Its budgets are its own."""
 
     url: str = ""
     name: str = ""
@@ -154,6 +157,13 @@ class ModelSettings:
     owner: str = ""
     shadow_url: str = ""
     shadow_name: str = ""
+    shadow_prompts: str = ""
+    shadow_temperature: float | None = None
+    shadow_seed: int | None = None
+    shadow_response_format: str = ""
+    shadow_reasoning_effort: str = ""
+    shadow_max_tokens_day: int = 0
+    shadow_max_cost_day: float = 0.0
     fallback_key_env: str = ""
     fallback_key_file: str = ""
     shadow_key_env: str = ""
@@ -162,6 +172,12 @@ class ModelSettings:
 
     def key(self) -> Secret:
         return Secret(self.key_env, self.key_file)
+
+    def has_shadow(self) -> bool:
+        """Whether anything says that a candidate runs beside the live model. A budget alone does not."""
+        named = (self.shadow_name, self.shadow_url, self.shadow_prompts)
+        other = (self.shadow_response_format, self.shadow_reasoning_effort)
+        return any((*named, *other)) or self.shadow_temperature is not None or self.shadow_seed is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,20 +202,23 @@ def _beside(live: str, candidate: str, kinds: str, seeds: str, *, without: str, 
 
 def _shadow(config: Path | None, state: Path | None, as_json: bool) -> None:
     from assistant.commands._log import reader
-    from assistant.drafting.shadow import comparisons, summary
+    from assistant.drafting.shadow import by_candidate, comparisons, summary
     from assistant.promptlog.search import Search
 
     with reader(config, state) as auditor:
         auditor.search(Search(events=("note.post",)), limit=1)
         found = tuple(comparisons(auditor.log))
-    sides = summary(found)
+    each = [{"differs": differs, "comparisons": len(own), **summary(own)} for differs, own in by_candidate(found)]
     if as_json:
-        print_json({"comparisons": len(found), **sides})
+        print_json({"comparisons": len(found), **summary(found), "candidates": each})
         return
     print(f"{len(found)} comparisons of the same evidence")
-    print(f"{'':<10} {'live':>12} {'candidate':>12}")
-    for name in sides["live"]:
-        print(f"{name:<10} {sides['live'][name]:>12} {sides['candidate'][name]:>12}")
+    for differs, own in by_candidate(found):
+        sides = summary(own)
+        print(f"\ncandidate: {', '.join(f'{k} {v}' for k, v in differs.items()) or 'the live model again'}")
+        print(f"{'':<10} {'live':>12} {'candidate':>12}")
+        for name in sides["live"]:
+            print(f"{name:<10} {sides['live'][name]:>12} {sides['candidate'][name]:>12}")
 
 
 @app.command(name="report")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 
@@ -37,6 +37,7 @@ class Beside:
     log: Appender
     scanner: Restorer
     allowed: Callable[[], bool] = always
+    differs: Mapping[str, str] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(max_workers=1, thread_name_prefix="shadow")
     )
@@ -66,7 +67,7 @@ class Beside:
             self._waiting -= 1
             left_out, self._left_out = self._left_out, 0
         if self.allowed():
-            self._record(compare(live, context, self.model, scanner=self.scanner), left_out)
+            self._record(compare(live, context, self.model, scanner=self.scanner, differs=self.differs), left_out)
 
     def _record(self, found: Comparison, left_out: int) -> None:
         try:
@@ -82,6 +83,7 @@ class Beside:
                         "candidate": slug(found.candidate.model),
                         "same_evidence": round(found.same_evidence, 4),
                         "left_out": left_out,
+                        "differs": [slug(name) for name in sorted(found.differs)],
                     },
                     bodies={"comparison": json.dumps(asdict(found), sort_keys=True).encode()},
                 )

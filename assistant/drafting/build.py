@@ -48,11 +48,17 @@ def tokens(text: str) -> int:
 
 
 def build_prompt(
-    task: Task, context: Context, *, question: str | None = None, budget_tokens: int, scanner: Restorer
+    task: Task,
+    context: Context,
+    *,
+    question: str | None = None,
+    budget_tokens: int,
+    scanner: Restorer,
+    form: Template | None = None,
 ) -> Built:
-    """The prompt for `task`. `question` is redacted text of a person. Raises redaction.LeakBlocked if the scanner finds
-    a value that must not leave: then nothing is sent."""
-    form = template(task)
+    """The prompt for `task`, from the shipped prompt file or `form`. `question` is redacted text of a person. Raises
+    redaction.LeakBlocked if the scanner finds a value that must not leave: then nothing is sent."""
+    form = form or template(task)
     evidence = _ordered(context)
     clean = {str(e.id): sanitise(e.text.text) for e in evidence}
     mark = nonce(s.text for s in clean.values())

@@ -10,6 +10,7 @@ from assistant.core.draft import Draft, ModelUse, Struck, Written, both
 from assistant.core.prompt import Context, Prompt, Task
 from assistant.drafting.build import Built, Restorer, build_prompt
 from assistant.drafting.check import check, too_many
+from assistant.drafting.templates import Template
 from assistant.drafting.writer import write_without_model
 from assistant.errors import LogUnavailable, ModelContextTooLong, ModelError
 from assistant.ports import Model
@@ -25,6 +26,14 @@ class KeepsParts(Protocol):
     """A model that records the pieces that a prompt was made of."""
 
     def complete_with(self, prompt: Prompt, *, parts: Mapping[str, bytes]) -> tuple[Draft, ModelUse]: ...
+
+
+@runtime_checkable
+class OwnPrompts(Protocol):
+    """A model that brings prompt files of its own: a candidate."""
+
+    @property
+    def prompts(self) -> Mapping[Task, Template]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +80,13 @@ def tell(
 def _asked(
     task: Task, context: Context, model: Model, scanner: Restorer, budget_tokens: int, question: str | None
 ) -> tuple[Draft, ModelUse, Built]:
-    built = build_prompt(task, context, question=question, budget_tokens=budget_tokens, scanner=scanner)
+    form = model.prompts.get(task) if isinstance(model, OwnPrompts) else None
+    built = build_prompt(task, context, question=question, budget_tokens=budget_tokens, scanner=scanner, form=form)
     try:
         return (*_complete(model, built), built)
     except ModelContextTooLong as first:
         less = int(budget_tokens * SMALLER)
-        built = build_prompt(task, context, question=question, budget_tokens=less, scanner=scanner)
+        built = build_prompt(task, context, question=question, budget_tokens=less, scanner=scanner, form=form)
         try:
             draft, use = _complete(model, built)
         except ModelError as fault:

@@ -45,11 +45,12 @@ def endpoints(settings: ModelSettings) -> tuple[Endpoint, ...]:
 
 
 def shadow(settings: ModelSettings) -> Endpoint | None:
-    """The candidate that runs beside the live model, if one is named."""
-    if not settings.shadow_name:
+    """Where the candidate that runs beside the live model is, if there is one: the live one's place, unless it names
+    its own."""
+    if not settings.has_shadow():
         return None
     own = Secret(settings.shadow_key_env, settings.shadow_key_file)
-    return _beside(settings, settings.shadow_url, settings.shadow_name, own)
+    return _beside(settings, settings.shadow_url, settings.shadow_name or settings.name, own)
 
 
 def remote(url: str) -> bool:

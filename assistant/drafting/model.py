@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from assistant.core.draft import Draft, ModelUse
-from assistant.core.prompt import Message, Prompt
+from assistant.core.prompt import Message, Prompt, Task
 from assistant.drafting.budget import Breaker, Budget, Limits, Prices
 from assistant.drafting.endpoint import Endpoint, endpoints
 from assistant.drafting.faults import FormRefused, foreign, mapped
@@ -23,6 +23,7 @@ from assistant.drafting.gate import Appender, Gate, Scanner
 from assistant.drafting.schema import NOTE, draft_of, parse_object
 from assistant.drafting.spending import LoggedSpending
 from assistant.drafting.talk import Talk
+from assistant.drafting.templates import Template
 from assistant.errors import ModelAnswerInvalid, ModelError, ModelUnavailable
 from assistant.promptlog.record import Value, slug
 from assistant.settings import ModelSettings, quiet_telemetry
@@ -68,6 +69,7 @@ class ChatModel:
     sleep: Callable[[float], None]
     facts: Mapping[str, Value] = field(default_factory=dict)
     label: str = "live"
+    prompts: Mapping[Task, Template] = field(default_factory=dict)
 
     @classmethod
     def from_settings(
@@ -82,12 +84,13 @@ class ChatModel:
         facts: Mapping[str, Value] | None = None,
         only: Endpoint | None = None,
         label: str = "live",
+        prompts: Mapping[Task, Template] | None = None,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> ChatModel:
         """`redact` is applied to a text of an answer in which the scanner finds something: a model can make up a card
-        number. `facts` go into every record (release id, attestation id). `only` replaces the configured endpoints: a
-        shadow. SettingsError where the endpoint may not be used."""
+        number. `facts` go into every record (release id, attestation id). `only` replaces the configured endpoints,
+        `prompts` the shipped prompt files: a shadow. SettingsError where the endpoint may not be used."""
         quiet_telemetry()
         limits = Limits(
             settings.max_tokens_incident, settings.max_tokens_day, settings.max_cost_incident, settings.max_cost_day
@@ -98,7 +101,7 @@ class ChatModel:
             _Line(e, Gate(log, scanner, e.url, e.statement, e.headers, budget, prices, redact), Breaker(now), first)
             for e in ((only,) if only else endpoints(settings))
         )
-        return cls(settings, lines, scanner, redact, actor, origin, sleep, facts or {}, label)
+        return cls(settings, lines, scanner, redact, actor, origin, sleep, facts or {}, label, prompts or {})
 
     @property
     def prompt_tokens(self) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from assistant.core.draft import Draft, Written
 from assistant.core.prompt import Context
@@ -14,6 +15,7 @@ from assistant.drafting.draft import verdicts, write
 from assistant.drafting.endpoint import shadow
 from assistant.drafting.gate import Appender, Scanner
 from assistant.drafting.model import ChatModel
+from assistant.drafting.templates import templates_in
 from assistant.ports import Model
 from assistant.promptlog.log import Log
 from assistant.promptlog.record import Event
@@ -40,30 +42,67 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Both sides, and the share of evidence ids that both point at (Jaccard; 1.0 where neither points at any)."""
+    """Both sides, and the share of evidence ids that both point at (Jaccard; 1.0 where neither points at any).
+    `differs` says in what the candidate is another one: model, endpoint, prompt files with their hashes, settings."""
 
     incident: str
     live: Side
     candidate: Side
     same_evidence: float
+    differs: Mapping[str, str] = field(default_factory=dict)
 
 
 def candidate(
     settings: ModelSettings, *, log: Appender, scanner: Scanner, redact: Callable[[str], str], actor: str = "payops"
 ) -> ChatModel | None:
-    """The configured shadow as a model of its own, whose records carry `label: shadow`; None where none is named."""
+    """The configured shadow as a model of its own, whose records carry `label: shadow`; None where none is named.
+    SettingsError where its endpoint or one of its prompt files may not be used."""
     endpoint = shadow(settings)
     if endpoint is None:
         return None
+    prompts = templates_in(Path(settings.shadow_prompts)) if settings.shadow_prompts else {}
     return ChatModel.from_settings(
-        settings, log=log, scanner=scanner, redact=redact, actor=actor, only=endpoint, label="shadow"
-    )
+        as_candidate(settings), log=log, scanner=scanner, redact=redact, actor=actor, only=endpoint, label="shadow",
+        prompts=prompts,
+    )  # fmt: skip
 
 
-def compare(live: Written, context: Context, model: Model, *, scanner: Restorer) -> Comparison:
+def as_candidate(settings: ModelSettings) -> ModelSettings:
+    """The live model's settings with what the candidate has of its own."""
+    own = {
+        "temperature": settings.shadow_temperature,
+        "seed": settings.shadow_seed,
+        "response_format": settings.shadow_response_format or None,
+        "reasoning_effort": settings.shadow_reasoning_effort or None,
+        "max_tokens_day": settings.shadow_max_tokens_day or None,
+        "max_cost_day": settings.shadow_max_cost_day or None,
+    }
+    return replace(settings, **{name: value for name, value in own.items() if value is not None})  # type: ignore[arg-type]
+
+
+def differences(settings: ModelSettings, model: ChatModel) -> Mapping[str, str]:
+    """In what the candidate differs from the live model of `settings`, in names and hashes."""
+    mine, endpoint = as_candidate(settings), model.lines[0].endpoint
+    found = {
+        "model": endpoint.name if endpoint.name != settings.name else "",
+        "url": endpoint.url if endpoint.url != settings.url.rstrip("/") else "",
+        **{f"prompt {task}": f"{form.name} {form.sha256[:12]}" for task, form in model.prompts.items()},
+        **{
+            name: str(getattr(mine, name))
+            for name in ("temperature", "seed", "response_format", "reasoning_effort")
+            if getattr(mine, name) != getattr(settings, name)
+        },
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def compare(
+    live: Written, context: Context, model: Model, *, scanner: Restorer, differs: Mapping[str, str] | None = None
+) -> Comparison:
     """Let the candidate write over the same context and set it beside what was shown. Raises nothing of a model's."""
     tried = write(context, model, scanner=scanner)
-    return Comparison(context.incident.id, _side(live), _side(tried), _agreement(live.draft, tried.draft))
+    same = _agreement(live.draft, tried.draft)
+    return Comparison(context.incident.id, _side(live), _side(tried), same, differs or {})
 
 
 def comparisons(log: Log) -> Iterator[Comparison]:
@@ -73,7 +112,11 @@ def comparisons(log: Log) -> Iterator[Comparison]:
         if isinstance(body, bytes):
             value = json.loads(body)
             yield Comparison(
-                value["incident"], Side(**value["live"]), Side(**value["candidate"]), float(value["same_evidence"])
+                value["incident"],
+                Side(**value["live"]),
+                Side(**value["candidate"]),
+                float(value["same_evidence"]),
+                value.get("differs", {}),
             )
 
 
@@ -82,6 +125,14 @@ def summary(found: Iterable[Comparison]) -> Mapping[str, Mapping[str, float]]:
     tokens and cost where a model was asked."""
     cases = tuple(found)
     return {"live": _totals([c.live for c in cases]), "candidate": _totals([c.candidate for c in cases])}
+
+
+def by_candidate(found: Iterable[Comparison]) -> tuple[tuple[Mapping[str, str], tuple[Comparison, ...]], ...]:
+    """The comparisons of each candidate apart, in the order in which they ran: another prompt file is another one."""
+    groups: dict[str, list[Comparison]] = {}
+    for one in found:
+        groups.setdefault(json.dumps(one.differs, sort_keys=True), []).append(one)
+    return tuple((group[0].differs, tuple(group)) for group in groups.values())
 
 
 def _totals(sides: Sequence[Side]) -> Mapping[str, float]:
