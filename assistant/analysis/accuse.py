@@ -16,6 +16,8 @@ from assistant.core.evidence import Change, EvidenceId
 from assistant.core.finding import ChangeLink
 from assistant.core.time import clock
 
+SLACK, SENT = 60.0, 960.0
+"""Seconds: a change up to a minute after the onset as it is known, and a quarter of an hour before it."""
 SOON = 330.0
 """Seconds before the onset: a change older than that is named only when it fits what fails."""
 
@@ -46,7 +48,7 @@ def from_alerts(m: Material, of: Of) -> None:
             f"{name} fired for {label}={value} and for no other",
             [EvidenceId(f"A{rows[0] + 1}")],
             kind=kind,
-            vote=0.4,
+            vote=0.6,
         )
 
 
@@ -74,11 +76,11 @@ def from_changes(m: Material, of: Of, confined: Sequence[Explained]) -> None:
         )
         told = weight > 0.5
         by = "change" if told and not narrow else ""
-        vote = 1.2 * link.score * (0.5 + 0.5 * relevant) if told else 0.2
+        soon = link.seconds_before_onset <= SOON
+        timely = told and (relevant >= 0.5 or soon)
+        vote = 1.2 * link.score * (0.5 + 0.5 * relevant) if timely else 0.0
         c.add(weight, _change_text(change, link), [link.evidence], kind=change_kind(change), vote=vote, by=by)
-        timely = relevant >= 0.5 or link.seconds_before_onset <= SOON
-        if told and timely and not c.change:
-            soon = link.seconds_before_onset <= SOON
+        if timely and not c.change:
             c.change, c.fits, c.fault = change.id, relevant if soon else min(relevant, 0.4), "ours"
         if confined and told and relevant >= 0.5:
             _takes_over(c, change, link, confined[0], relevant, m, of)
@@ -96,6 +98,18 @@ def _takes_over(
     partner.add(
         -1.5 * relevant**2, f"{change.kind} {change.id} of {change.service} came before it and fits", [link.evidence]
     )
+
+
+def sent_away(m: Material, c: Candidate, value: str) -> None:
+    """Traffic that stays away from `value` just after a change that names it was led elsewhere by that change."""
+    changes = {x.id: x for x in m.seen.changes}
+    for link in m.links:
+        change = changes[link.change_id]
+        text = f"{change.title}\n{change.diff}".lower()
+        if 0.0 <= link.seconds_before_onset + SLACK <= SENT and len(value) > 1 and _named_in(value.lower(), text):
+            c.add(0.8, _change_text(change, link), [link.evidence], kind=change_kind(change), vote=0.4, by="change")
+            c.change, c.fits, c.fault = change.id, 1.0, "ours"
+            return
 
 
 def _ours_to_route(e: Explained, m: Material) -> bool:
@@ -122,10 +136,13 @@ def _change_text(change: Change, link: ChangeLink) -> str:
 
 
 def _touches(change: Change, m: Material, confined: Sequence[Explained]) -> tuple[str, ...]:
-    """Values of the failing things that a change's title or diff names, its own service's name apart."""
+    """Values of the failing things that a change's title or diff names, its own service's name apart, and what was
+    redacted: two removed values need not be one."""
     text = f"{change.title}\n{change.diff}".lower()
     values = {v for e in confined for v in e.labels.values()} | set(m.values)
-    return tuple(sorted(v for v in values if len(v) > 2 and v != change.service and _named_in(v.lower(), text)))
+    return tuple(
+        sorted(v for v in values if len(v) > 2 and "<" not in v and v != change.service and _named_in(v.lower(), text))
+    )
 
 
 def _named_in(value: str, text: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from assistant.analysis.begins import begun
 from assistant.analysis.candidates import Material
 from assistant.analysis.changes import Symptom, telling, weigh
 from assistant.analysis.charts import charts_of
@@ -25,6 +26,7 @@ from assistant.analysis.rates import scoped_rates
 from assistant.analysis.rules import asked_by, pressing
 from assistant.analysis.say import number, scope
 from assistant.analysis.signals import Rows, Signal
+from assistant.analysis.since import led_by, onset_of
 from assistant.analysis.stats import Grid
 from assistant.analysis.texts import texts_of
 from assistant.analysis.thresholds import crossed
@@ -37,9 +39,6 @@ from assistant.core.incident import Severity
 from assistant.core.note import NoteStatus
 from assistant.core.observations import Observations
 from assistant.core.time import Instant, Window, clock
-
-BESIDE = 0.5
-"""What a signal that no alert asks about counts for the onset, beside those that one does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +60,7 @@ def analyse(seen: Observations) -> Analysis:
     all_cubes = cubes(seen)
     cube = all_cubes[0] if all_cubes else None
     signals = crossed(seen, signals_of(seen)) + payment_signals(seen, cube) + volumes_by_label(seen, all_cubes)
+    signals = begun(seen, signals)
     log = mined(seen)
     patterns = patterns_of(seen, log)
     watching, asked = sorted_out(seen, signals)
@@ -68,7 +68,7 @@ def analyse(seen: Observations) -> Analysis:
     patterns = patterns_of(seen, log, onset=onset.at) if onset is not None else patterns
     window = after(seen, onset)
     explained = _explained(all_cubes, seen, window)
-    rates = scoped_rates(seen, all_cubes, explained)
+    rates = begun(seen, scoped_rates(seen, all_cubes, explained))
     signals, asked = signals + rates, asked | asked_of(seen, rates)
     onset = onset_of(seen, signals, patterns, watching, asked)
     health = health_of(seen, signals, patterns, explained)
@@ -94,6 +94,7 @@ def analyse(seen: Observations) -> Analysis:
         asked,
     )
     hypotheses = hypotheses_of(material) if health != "healthy" else false_alert(disputed)
+    onset = led_by(hypotheses, onset, signals, watching)
     findings = Findings(
         health=health,
         onset=onset if health != "healthy" else None,
@@ -205,27 +206,6 @@ def volumes_by_label(seen: Observations, all_cubes: Sequence[Cube]) -> list[Sign
         )
         out += judge(rows, since=seen.incident.baseline.end, until=seen.incident.window.end, service_label="")
     return out
-
-
-def onset_of(
-    seen: Observations,
-    signals: Sequence[Signal],
-    patterns: Sequence[Pattern],
-    watching: frozenset[int] = frozenset(),
-    asked: frozenset[int] = frozenset(),
-) -> Onset | None:
-    """The consensus over moved signals and severe log patterns; None where nothing moved. What the alert itself fired
-    for counts in full, everything else little beside it: somewhere something always wobbles."""
-    still = [s for s in signals if s.moved and s.onset is not None and id(s) not in watching]
-    moved = [s for s in still if s.role not in {"volume", "requests", "flow", "gauge"} or id(s) in asked] or still
-    moved = moved or [s for s in signals if s.moved and s.onset is not None]
-    first = [s for s in moved if id(s) in asked]
-    told = [p for p in patterns if p.severity][:10]
-    beside = BESIDE if first else 1.0
-    at = [float(s.onset) for s in moved if s.onset is not None] + [float(p.onset) for p in told]
-    weight = [max(force(s), 0.4) if id(s) in asked else beside * min(force(s), 0.8) for s in moved]
-    weight += [beside * min(p.score / 60.0, 0.6) for p in told]
-    return consensus(np.array(at), np.array(weight))
 
 
 def after(seen: Observations, onset: Onset | None) -> Window:

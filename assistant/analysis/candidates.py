@@ -85,6 +85,18 @@ class Candidate:
         if by:
             self.seen_by.add(by)
 
+    def take(self, other: Candidate) -> None:
+        """What speaks for `other`, the same entity under another name, speaks for this one; the less of both scores
+        counts half."""
+        self.score = max(self.score, other.score) + 0.5 * min(self.score, other.score)
+        self.supports += [r for r in other.supports if r.text not in {x.text for x in self.supports}]
+        self.against += [r for r in other.against if r.text not in {x.text for x in self.against}]
+        for kind, vote in other.kinds.items():
+            self.kinds[kind] += vote
+        self.seen_by |= other.seen_by
+        began = [t for t in (self.began, other.began) if t is not None]
+        self.began = min(began, default=None)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:

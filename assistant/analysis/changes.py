@@ -20,7 +20,7 @@ AFTER_SECONDS = 45.0
 """An onset is known to about this much; a change later than that after it is an effect or nothing."""
 
 _HARMLESS = re.compile(
-    r"\b(readme|docs?|documentation|comment|typo|changelog|copyright|lint|format(ting)?|translations?|i18n|"
+    r"\b(readme|docs?|documentation|comment|typo|changelog|copyright|lint|formatting|reformat(ted)?|translations?|i18n|"
     r"user.?agent string|"
     r"(unit )?tests?( only)?|dashboards?|copy change|css|colou?r|logo|banner|wording)\b",
     re.IGNORECASE,
@@ -131,7 +131,9 @@ def _content(change: Change, symptom: Symptom) -> tuple[float, frozenset[str]]:
     text = f"{change.title}\n{change.diff}"
     lowered = text.lower()
     values = frozenset(
-        v for v in symptom.values if len(v) > 2 and re.search(rf"(?<![\w]){re.escape(v.lower())}(?![\w])", lowered)
+        v
+        for v in symptom.values
+        if len(v) > 2 and "<" not in v and re.search(rf"(?<![\w]){re.escape(v.lower())}(?![\w])", lowered)
     )
     shared = (telling(text) & symptom.words) - telling(change.service)
     score = min(0.6 * bool(values) + 0.2 * len(shared), 1.0)

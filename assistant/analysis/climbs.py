@@ -13,6 +13,8 @@ from assistant.core.evidence import Floats
 
 FLAT = 0.4
 """The first part of a series, that is taken as before the climb."""
+SAME = 5.0
+"""Seconds by which an age may be off when it was evaluated beside the scrape."""
 TOP = 0.9
 """Of the whole rise: what comes after it may be a plateau and says nothing of the bend."""
 
@@ -46,10 +48,14 @@ def bend(t: Floats, v: Floats) -> float | None:
 
 
 def stopped(t: Floats, v: Floats) -> float | None:
-    """When the feed behind an age stopped, `v` seconds old at `t`: the last age that was still usual, less what is left
-    of a usual tooth. None where the age was never usual, or never fell."""
+    """When the feed behind an age stopped, `v` seconds old at `t`: its last update, where the age has grown by a second
+    a second ever since; else the last age that was still usual, less what is left of a usual tooth. None where the age
+    was never usual, or never fell."""
     finite = np.isfinite(v)
     t, v = t[finite], v[finite]
+    last = _last_update(t, v)
+    if last is not None:
+        return last
     early = v[: max(int(FLAT * len(v)), 4)]
     if len(v) < 12:
         return None
@@ -58,6 +64,18 @@ def stopped(t: Floats, v: Floats) -> float | None:
     if not (np.diff(v) < -1.0).any() or not len(inside) or inside[-1] + 1 >= len(v):
         return None
     return float(t[inside[-1]]) - (highest - middle)
+
+
+def _last_update(t: Floats, v: Floats) -> float | None:
+    """The moment that the age counts from, where it lies among the samples and the age has been counted from it since;
+    None where the age is no plain difference of times."""
+    if len(v) < 4:
+        return None
+    since, step = t - v, float(np.median(np.diff(t)))
+    last = float(np.median(since[-4:]))
+    if last < t[0] or float(np.max(np.abs(since[t > last + 2.0 * step] - last), initial=0.0)) > max(SAME, step):
+        return None
+    return last
 
 
 def _suffix(x: Floats) -> Floats:

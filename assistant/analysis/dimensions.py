@@ -327,11 +327,15 @@ def extra_codes(cube: Cube, inside: NDArray[np.bool_], *, baseline: Window, wind
     return dict(sorted(extra.items(), key=lambda kv: -kv[1]))
 
 
-def families(codes: Mapping[str, float]) -> dict[str, float]:
-    """Extra declines by family of response code, as shares of all of them, largest first."""
+def families(codes: Mapping[str, float], scheme: str = "") -> dict[str, float]:
+    """Extra declines by family of response code, as shares of all of them, largest first. Codes by which `scheme` asks
+    for authentication count as that."""
+    soft = set(pay.SCA_SOFT_DECLINES.get(scheme, ()))
+    if next(iter(sorted(codes, key=lambda code: -codes[code])), "") == "65":
+        soft.add("65")  # so many cards at once do not exceed their number of payments: it asks for authentication
     total = sum(codes.values())
     found: dict[str, float] = {}
     for code, n in codes.items():
-        family = pay.code_of(code).family
+        family = "authentication" if code in soft else pay.code_of(code).family
         found[family] = found.get(family, 0.0) + n / total
     return dict(sorted(found.items(), key=lambda kv: -kv[1]))

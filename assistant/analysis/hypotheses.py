@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from assistant.analysis import payments as pay
 from assistant.analysis.candidates import Candidate, Material
 from assistant.analysis.contradiction import Contradiction
+from assistant.analysis.kinds import kind_of, weighed
+from assistant.analysis.named import COARSE
 from assistant.analysis.ranking import force
 from assistant.analysis.say import number
 from assistant.analysis.suspects import gather
@@ -20,6 +22,9 @@ from assistant.core.hypothesis import Hypothesis, Reason, Verdict
 MOST = 6
 SURE, AHEAD, FITS = 0.9, 0.8, 0.5
 """Of a confirmed hypothesis: its confidence, how far it is ahead, and how well a change that counts must fit."""
+BY_ISSUERS = frozenset({"issuer_outage", "issuer_declines", "sca_soft_declines"})
+EARLY = 240.0
+"""Seconds before the alert's own measure moved: nothing that takes so long, unless the one depends on the other."""
 LATE = 150.0
 """Seconds after the alert's own measure moved: no cause any more."""
 NOT_BY_CHANGE = frozenset({"dns", "certificate_expired", "clock_skew", "stale_data", "traffic_surge", "traffic_drop"})
@@ -31,6 +36,7 @@ def hypotheses_of(m: Material) -> tuple[Hypothesis, ...]:
     found = gather(m).values()
     _late(found, m.first_asked())
     _watched(found, m)
+    _unconnected(found, m)
     ranked = sorted((c for c in found if c.score > 0.25), key=lambda c: (-c.score, c.entity))[:MOST]
     return tuple(_judge(c, ranked, m) for c in ranked)
 
@@ -40,6 +46,19 @@ def _late(found: Iterable[Candidate], first: float | None) -> None:
     for c in found:
         if first is not None and c.began is not None and not c.change and c.began > first + LATE and c.score > 0:
             c.add(-0.6 * c.score, f"it moved {round(c.began - first)} s after what the alert fired for", ())
+
+
+def _unconnected(found: Iterable[Candidate], m: Material) -> None:
+    """A service that what the alert fired for does not depend on, and that moved well before it, is another matter."""
+    first, services = m.first_asked(), {s.entity for s in m.signals if id(s) in m.asked}
+    if first is None or not services or "" in services:
+        return
+    near = m.seen.topology.reached(services)
+    for c in found:
+        if c.dimension != "service" or c.change or c.entity in near or c.began is None or c.score <= 0:
+            continue
+        if c.began < first - EARLY:
+            c.add(-0.6 * c.score, f"it moved {round(first - c.began)} s before what the alert fired for", ())
 
 
 def _watched(found: Iterable[Candidate], m: Material) -> None:
@@ -80,8 +99,11 @@ def false_alert(found: Contradiction | None) -> tuple[Hypothesis, ...]:
 
 
 def _judge(c: Candidate, ranked: Sequence[Candidate], m: Material) -> Hypothesis:
-    kind = max(c.kinds, key=lambda k: c.kinds[k] * (0.4 if k == "service_fault" else 1.0), default="service_fault")
-    if c.change and c.kinds.get("bad_deploy", 0) + c.kinds.get("bad_config", 0) >= 0.5 * c.kinds[kind]:
+    losing = bool(c.within)
+    kind = kind_of(c.kinds, losing=losing)
+    by_change = c.kinds.get("bad_deploy", 0.0) + c.kinds.get("bad_config", 0.0)
+    told = kind != "service_fault"  # else nothing but the change says what it is
+    if c.change and by_change and (not told or by_change >= 0.5 * weighed(kind, c.kinds[kind], losing=losing)):
         kind = max(("bad_deploy", "bad_config"), key=lambda k: c.kinds.get(k, 0.0))
     if kind in NOT_BY_CHANGE and c.fits < 0.5:
         c.change = ""
@@ -90,6 +112,8 @@ def _judge(c: Candidate, ranked: Sequence[Candidate], m: Material) -> Hypothesis
     rivals = [o for o in ranked if o is not c and not _second_fault(o, c) and not _bystander(o, c)]
     alone = all(_confidence(o, ranked)[0] < 0.5 for o in rivals)
     verdict = _verdict(c, confidence, margin, missing, alone=alone)
+    behind = _behind(c, kind, m)
+    verdict = "inconclusive" if behind else verdict
     return Hypothesis(
         entity=c.entity,
         dimension=c.dimension,
@@ -101,8 +125,25 @@ def _judge(c: Candidate, ranked: Sequence[Candidate], m: Material) -> Hypothesis
         against=tuple(c.against[:4]),
         change=c.change,
         fault=c.fault if kind not in {"traffic_surge", "traffic_drop"} else "unknown",
-        would_settle=_settle(c, kind, verdict, ranked, missing),
+        would_settle=behind or _settle(c, kind, verdict, ranked, missing),
     )
+
+
+def _behind(c: Candidate, kind: str, m: Material) -> str:
+    """What would settle a cause of which only the outline is seen from here; "" where the cause itself is.
+
+    Declines that issuers decide, confined to a region, a currency or a whole scheme, come from one or more issuers that
+    nothing here names. Traffic that stays away shows where, not why.
+    """
+    if kind in BY_ISSUERS and c.dimension in COARSE:
+        return (
+            f"which issuers of {c.entity} decline: no metric and no line names them; the acquirer's report by BIN does"
+        )
+    if kind == "traffic_drop" and not c.change and "log" not in c.seen_by:
+        return (
+            f"why customers of {c.entity} stay away: ask merchants and networks there; what arrives is treated as usual"
+        )
+    return ""
 
 
 def _confidence(c: Candidate, ranked: Sequence[Candidate]) -> tuple[float, float]:

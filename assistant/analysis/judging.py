@@ -17,6 +17,8 @@ from assistant.core.time import Instant, Window
 
 LEAST = 8
 """Samples of the baseline without which nothing is usual."""
+FULL = 0.97
+"""Of a share: as good as full, whatever was usual."""
 RARE = 0.1
 """Events per second below which single minutes are empty by chance."""
 EARLY = 0.4
@@ -97,6 +99,8 @@ def _signal(j: _Judged, i: int, entity: str) -> Signal:
     score = float(min(abs(seen - median) / sigma, 99.0)) if known else 0.0
     size = max(abs(median), 1.0 if rows.unit == "ratio" else rows.absolute or 1e-9)
     weight = abs(seen - median) / size if score else 0.0
+    if rows.role == "saturation" and direction > 0 and FULL <= float(np.nanmax(v)) <= 1.0:
+        weight = 1.0  # of a share there is no more than all
     hurts = rows.bad == 0 or direction == rows.bad
     moved = bool(
         np.isfinite(at)

@@ -30,16 +30,20 @@ _COMPLAINTS: tuple[tuple[str, str], ...] = (
     ("pool",
         r"pool.{0,30}(exhaust|timeout|full|timed out|wait|empty)|exhausted.{0,20}pool|too many (connections|"
         r"clients)|connection slots|acquir\w* (a )?connection|connection is not available|max_connections"),
-    ("disk", r"no space left|enospc|disk.{0,20}full|disk quota"),
+    ("disk", r"no space (left|soon)|enospc|disk.{0,20}full|disk quota"),
     ("memory", r"out ?of ?memory|oom[- ]?kill|cannot allocate memory|heap (space|exhaust)|memory limit"),
     ("crash",
-        r"panic|segfault|segmentation fault|crash ?loop|exited with|core dumped|killed by signal|back-?off "
-        r"restarting"),
+        r"panic(?! recovered)|segfault|segmentation fault|crash ?loop|exited with|core dumped|killed by signal|"
+        r"back-?off restarting"),
     ("rate limit", r"\b429\b|rate.?limit|too many requests|throttl|quota exceeded|quota"),
     ("crypto", r"\bhsm\b|kcv|key block|pin block|cryptogra|key (check|mismatch|not found|version)|mac (verif|error)"),
     ("link",
         r"link (is )?(down|lost)|sign.?(off|on) |echo test|network management|\b08[0-9]0\b|session (lost|"
         r"closed by peer)|heartbeat (lost|missed)|socket closed"),
+    ("provider",
+        r"\b(endpoint|provider|partner|bank|third.?party|counterparty|merchant'?s? (host|server))s? (has |was |is )?"
+        r"(answered|returned|responded|replied|refused|rejected|failed|not reached|not reachable|unreachable|"
+        r"unavailable|down|timed out)"),
     ("denied",
         r"unauthori[sz]ed|forbidden|permission denied|access denied|invalid (api ?)?(key|credential|token|"
         r"signature)|\b40[13]\b|authentication failed|password authentication"),
@@ -79,6 +83,8 @@ _WARN = re.compile(
     re.IGNORECASE,
 )
 _PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]{0,40})=(?:\"([^\"]{0,120})\"|([^\s,;\"]{1,120}))")
+FIELD_WORDS = {"bank": "issuer", "bank_name": "issuer", "bin_6": "bin"}
+"""What these mean in the line of a payment; as a label of a metric they may mean much else."""
 FIELDS_READ = 400
 """Lines of a pattern that are read for fields; more say no more."""
 
@@ -300,4 +306,6 @@ def field_role(name: str, values: Sequence[str]) -> str:
     for role in ("issuer", "acquirer", "scheme", "bin", "response_code", "region", "channel", "peer"):
         if name.lower() in w.LABEL_WORDS[role][0] or plain in w.LABEL_WORDS[role][0]:
             return role
+    if plain in FIELD_WORDS:
+        return FIELD_WORDS[plain]
     return "response_code" if pay.share_of_iso_codes(values) > 0.8 and len(values) > 1 else ""

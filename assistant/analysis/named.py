@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant.analysis.candidates import Material, Of, loss_owner
-from assistant.analysis.dimensions import Explained
+from assistant.analysis.dimensions import Explained, families
 from assistant.analysis.kinds import COMPLAINT_KINDS, loss_kind, partner_kind
 from assistant.analysis.logs import Pattern, field_role
 from assistant.core.evidence import EvidenceId
@@ -21,6 +21,7 @@ ROLES = ("issuer", "acquirer", "bin")
 COARSE = frozenset({"scheme", "region", "currency", "channel", "merchant_category", "merchant"})
 SHARE = 0.85
 """Of the failing lines: what fewer name is no common trait."""
+ONLY = 0.95
 LINES = 10.0
 
 
@@ -69,10 +70,20 @@ def named_in(m: Material) -> list[Named]:
     return found
 
 
+def _over_one(n: Named, owner: tuple[str, str]) -> bool:
+    """Whether the lines that name an issuer all name the acquirer that the loss is confined to as well."""
+    if owner[1] != "acquirer":
+        return False
+    naming = [p.count for p in n.patterns if any(v.get(owner[0], 0.0) >= ONLY for v in p.fields.values())]
+    return sum(naming) >= ONLY * n.lines
+
+
 def from_named(m: Material, of: Of, confined: Sequence[Explained]) -> None:
     """The named partner takes what the coarser scope and the writing service were accused of."""
     found = named_in(m)
     finer = [n for n in found if n.role in {"issuer", "bin"}] or found
+    if confined and any(n.role == "issuer" and _over_one(n, loss_owner(confined[0], m)) for n in found):
+        return  # an issuer over one acquirer only, as metrics and lines agree: the lines cannot tell whose it is
     for n in finer:
         evidence = tuple(dict.fromkeys(EvidenceId(p.evidence) for p in n.patterns))
         first = min(p.onset for p in n.patterns)
@@ -83,7 +94,8 @@ def from_named(m: Material, of: Of, confined: Sequence[Explained]) -> None:
             continue
         coarse = bool(confined) and owner[1] in COARSE
         share = confined[0].share if coarse else 0.0
-        kind = loss_kind(n.role, {}, None)[0] if coarse else partner_kind(n.role, complaint)
+        codes = families(confined[0].codes) if coarse else {}
+        kind = loss_kind(n.role, codes)[0] if coarse else partner_kind(n.role, complaint)
         weight = (0.7 + 1.3 * share) * n.strength
         c.add(weight, n.text, evidence, kind=kind, vote=n.strength, by="log", at=first)
         if c.fault == "unknown":

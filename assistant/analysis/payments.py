@@ -273,9 +273,9 @@ _REASON_WORDS: tuple[tuple[Family, frozenset[str]], ...] = (
     ("fraud", word_set("fraud risk stolen lost pickup pick suspected security")),
     ("limits", word_set("limit limits exceeded exceeds velocity frequency")),
     ("credentials", word_set("expired cvv cvc pin number account closed card")),
-    ("configuration", word_set("format merchant invalid unsupported currency configuration permitted")),
+    ("configuration", word_set("format merchant invalid unsupported currency configuration terminal")),
     ("system", word_set("system malfunction error internal technical gateway cryptographic tokenisation processing")),
-    ("issuer decision", word_set("honor honour declined refer issuer decline refused generic")),
+    ("issuer decision", word_set("honor honour declined refer issuer decline refused generic permitted")),
 )
 """Words that gateways and processors spell decline reasons with; the first family whose word occurs wins."""
 

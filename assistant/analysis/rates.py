@@ -30,8 +30,8 @@ TAIL = 20.0
 """Payments that say whether it goes on."""
 LATE = 30.0
 """Seconds that a rate over a minute takes to show half of what happened."""
-HEALED = 0.5
-"""Of the excess of declines: less than this in the last payments is back to usual."""
+TOLD = 3.0
+"""The log-likelihood ratio that tells the last payments' rate: one error in twenty."""
 
 
 def scoped_rates(seen: Observations, cubes: Sequence[Cube], explained: Sequence[Explained]) -> list[Signal]:
@@ -74,7 +74,7 @@ def _signal(incident: Incident, cube: Cube, labels: Labels, inside: Bools) -> Si
     inside_rate = float(d[part].sum() / max(a[part].sum(), 1e-9))
     lost = float(d[part].sum() - usual * a[part].sum())
     moved = llr >= SURE and lost >= FEW and inside_rate - usual >= LEAST
-    now_bad = moved and still(d, a, usual, inside_rate, cube.step)
+    now_bad = moved and still(d, a, usual, float(np.clip(inside_rate, usual + 0.001, 0.999)), cube.step)
     with np.errstate(invalid="ignore", divide="ignore"):
         v = np.where((attempts > 0) & cube.covered, 1.0 - declined / attempts, np.nan)
     score = min(float(np.sqrt(2.0 * llr)), 99.0) if llr > 0 else 0.0
@@ -105,24 +105,30 @@ def stretch(declined: Floats, attempts: Floats, usual: float) -> tuple[float, in
 
 
 def still(declined: Floats, attempts: Floats, usual: float, during: float, step: float) -> bool:
-    """Whether the last payments are declined as those of the stretch were. Where hardly any arrive, nothing shows that
-    it is over."""
-    behind = np.cumsum(attempts[::-1])
-    enough = np.flatnonzero(behind >= TAIL)
-    if not len(enough):
-        return True
+    """Whether the last payments are declined as those of the stretch were.
+
+    Payments are read backwards until they tell `during` from `usual` (0..1) by Wald's sequential test (Annals of
+    Mathematical Statistics 1945), at least half a minute's. Where hardly any arrive, nothing shows that it is over.
+    """
     least = max(1, round(30.0 / step)) if step > 0 else 1
-    k = max(int(enough[0]) + 1, min(least, len(attempts)))
-    if k * step > 600.0:
+    many, bad = np.cumsum(attempts[::-1]), np.cumsum(declined[::-1])
+    said = bad * np.log(during / usual) + (many - bad) * np.log((1.0 - during) / (1.0 - usual))
+    place = np.arange(1, len(said) + 1)
+    told = np.flatnonzero((np.abs(said) >= TOLD) & (place >= least) & (place * step <= 600.0))
+    if not len(told):
         return True
-    rate = float(declined[-k:].sum() / max(attempts[-k:].sum(), 1e-9))
-    return (rate - usual) > HEALED * (during - usual) and not _heals(declined, attempts, usual, during)
+    return bool(said[told[0]] > 0) and not _heals(declined, attempts, usual, during)
 
 
 def _heals(declined: Floats, attempts: Floats, usual: float, during: float) -> bool:
-    """Whether the last three instants come straight back and half of the way is done: rates over a minute tell the end
-    of a fault late."""
+    """Whether the last three instants come straight back, half of the way is done, and chance does not explain it:
+    rates over a minute tell the end of a fault late."""
     if len(attempts) < 3 or attempts[-3:].min() <= 0:
         return False
     excess = declined[-3:] / attempts[-3:] - usual
-    return bool(np.all(np.diff(excess) < 0) and excess[-1] < 0.55 * (during - usual))
+    chance = float(np.sqrt(during * (1.0 - during) / attempts[-3:].mean()))
+    return bool(
+        np.all(np.diff(excess) < 0)
+        and excess[-1] < 0.55 * (during - usual)
+        and (during - usual) - excess[-1] > 2.0 * chance
+    )

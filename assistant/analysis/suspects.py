@@ -11,12 +11,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from assistant.analysis.accuse import from_alerts, from_changes
-from assistant.analysis.candidates import PARTNERS, SCOPES, Candidate, Material, Of, loss_owner
+from assistant.analysis import payments as pay
+from assistant.analysis.accuse import SOON, from_alerts, from_changes, sent_away
+from assistant.analysis.candidates import ASKED, PARTNERS, SCOPES, Candidate, Material, Of, loss_owner
 from assistant.analysis.dimensions import Explained, families
-from assistant.analysis.kinds import COMPLAINT_KINDS, loss_kind, partner_kind, scoped_kind, signal_kind
+from assistant.analysis.kinds import (
+    COMPLAINT_KINDS,
+    loss_kind,
+    partner_kind,
+    scoped_kind,
+    signal_kind,
+    swelled,
+    vote_of,
+)
 from assistant.analysis.logs import Pattern, field_role
-from assistant.analysis.named import from_named
+from assistant.analysis.named import COARSE, from_named
 from assistant.analysis.ranking import force
 from assistant.analysis.say import codes_line, explained_line, pattern_line, scope, signal_line
 from assistant.analysis.signals import Signal
@@ -24,6 +33,12 @@ from assistant.analysis.signals import Signal
 OUTSIDE = frozenset({"issuer", "acquirer", "scheme", "acs", "peer"})
 CALLS = frozenset({"latency", "error share", "errors", "threeds"})
 """What a call to an outside partner shows: where one partner alone shows it, our side of it is a bystander."""
+RETOLD = 0.25
+"""What lines count for who writes them where they pass on the declines of others."""
+BY_OTHERS = frozenset({"unavailable", "issuer decision", "funds", "authentication", "limits"})
+"""Families of codes that an issuer or a network answers with, and no service of ours."""
+WHOLE = 0.9
+"""Of the loss: where more than this is confined to some values, what serves others as well as ever is hardly it."""
 OWN_PARTS = frozenset({"model", "version", "queue", "stage", "rule", "link"})
 """Labels of parts of a service of ours: a fault confined to one of them is still that service's."""
 
@@ -39,9 +54,10 @@ def gather(m: Material) -> dict[tuple[str, str], Candidate]:
     hosts = _from_scoped_signals(m, of)
     _from_services(m, of, confined)
     _from_volume(m, of)
-    _from_logs(m, of)
+    _from_logs(m, of, confined)
     from_named(m, of, confined)
     from_alerts(m, of)
+    _as_one(found)
     from_changes(m, of, confined)
     for service, best in hosts.items():
         c = of(service, "service")
@@ -51,17 +67,26 @@ def gather(m: Material) -> dict[tuple[str, str], Candidate]:
     return found
 
 
+def _as_one(found: dict[tuple[str, str], Candidate]) -> None:
+    """A partner that some measures call a peer and others an acquirer is one suspect."""
+    for entity, dimension in [key for key in found if key[1] == "peer"]:
+        other = next((c for (e, d), c in found.items() if e == entity and d in PARTNERS and d != "peer"), None)
+        if other is not None:
+            other.take(found.pop((entity, dimension)))
+
+
 def _from_losses(m: Material, of: Of) -> list[Explained]:
     """Losses that are confined to some label values speak for the partner there."""
     confined = []
     for e in m.explained:
-        shares = families(e.codes)
+        scheme = next((pay.scheme_of(v) for k, v in e.labels.items() if m.role_of(k) == "scheme"), "")
+        shares = families(e.codes, scheme)
         if not e.labels or e.weight > 0.85:
             continue
         entity, dimension = loss_owner(e, m)
         confined.append(e)
         c: Candidate = of(entity, dimension)
-        kind, fault = loss_kind(dimension, shares, m.volume)
+        kind, fault = loss_kind(dimension, shares, swelling=_swells(e, m))
         sure = min(e.llr / 60.0, 1.0)
         c.add((1.0 + 1.4 * e.share) * sure, explained_line(e), [e.evidence], kind=kind, vote=1.5, by="metric")
         c.within = scope(e.labels)
@@ -73,6 +98,12 @@ def _from_losses(m: Material, of: Of) -> list[Explained]:
                 0.0, f"the loss is confined to {scope(e.labels)}; the same values elsewhere are as usual", [e.evidence]
             )
     return confined
+
+
+def _swells(e: Explained, m: Material) -> bool:
+    """Whether more arrives than usual, in all or where the loss is."""
+    parts = [s for s in m.signals if s.role == "volume" and s.labels and set(s.labels.items()) <= set(e.labels.items())]
+    return any(swelled(s) for s in (m.volume, *parts))
 
 
 def _from_scoped_signals(m: Material, of: Of) -> dict[str, Signal]:
@@ -93,7 +124,7 @@ def _from_scoped_signals(m: Material, of: Of) -> dict[str, Signal]:
             signal_line(best),
             [best.evidence],
             kind=scoped_kind(role, best),
-            vote=force(best),
+            vote=vote_of(best) * (ASKED if id(best) in m.asked else 1.0),
             by="metric" if agreeing else "",
             at=best.onset,
         )
@@ -129,6 +160,7 @@ def _from_services(m: Material, of: Of, confined: Sequence[Explained]) -> None:
     """Services whose own signals moved; partners' victims and callers of failing services count less."""
     scoped = {id(s) for role, _, rows in _scoped(m) for s in rows if role not in OWN_PARTS}
     narrow = sum(e.share for e in confined)
+    changed = {k.service for k in m.links if k.score >= 0.3 and k.seconds_before_onset <= SOON}
     for place, r in enumerate(m.ranked):
         own = sorted((s for s in r.signals if id(s) not in scoped), key=lambda s: -m.telling(s))
         if not own:
@@ -141,11 +173,11 @@ def _from_services(m: Material, of: Of, confined: Sequence[Explained]) -> None:
                 0.9 * m.telling(s) * 0.6 ** own.index(s),
                 signal_line(s),
                 [s.evidence],
-                kind=signal_kind(s),
-                vote=force(s),
                 by="metric" if agreeing else "",
                 at=s.onset,
             )
+        for kind, vote in _votes(own, m).items():
+            c.kinds[kind] += vote
         if r.victim_of:
             c.add(-0.9, f"it calls {', '.join(r.victim_of[:3])}, which moved no later", [best.evidence])
         elif r.victims:
@@ -156,13 +188,23 @@ def _from_services(m: Material, of: Of, confined: Sequence[Explained]) -> None:
             c.score += 0.2
         if narrow > 0.5:
             c.add(
-                -0.8 - 0.25 * max(c.score, 0.0),
+                -0.8 - (0.25 if narrow < WHOLE or r.service in changed else 0.5) * max(c.score, 0.0),
                 f"the loss is confined to {scope(confined[0].labels)}, which it does not serve alone",
                 [confined[0].evidence],
             )
             c.apart = True
         if c.fault == "unknown":
             c.fault = "ours"
+
+
+def _votes(own: Sequence[Signal], m: Material) -> dict[str, float]:
+    """What the moved signals of a service say of the kind: for each kind its strongest signal in full, each further one
+    at half of the one before."""
+    said: dict[str, list[float]] = defaultdict(list)
+    for s in own:
+        weight = ASKED if id(s) in m.asked else 0.3 if id(s) in m.watching else 1.0
+        said[signal_kind(s)].append(weight * vote_of(s))
+    return {kind: sum(v * 0.5**i for i, v in enumerate(sorted(votes, reverse=True))) for kind, votes in said.items()}
 
 
 def _from_volume(m: Material, of: Of) -> None:
@@ -184,17 +226,20 @@ def _from_volume(m: Material, of: Of) -> None:
         of(value, m.role_of(label)).add(
             weight, signal_line(best), [best.evidence], kind=kind, vote=2.0, by="metric", at=best.onset
         )
+        if kind == "traffic_drop":
+            sent_away(m, of(value, m.role_of(label)), value)
         return
     first = next((s for s in m.seen.topology.services if not m.seen.topology.callers(s)), "")
     c = of(first, "service") if first else of("traffic", "traffic")
     c.add(weight, signal_line(v), [v.evidence], kind=kind, vote=0.6 if losing else 2.0, by="metric", at=v.onset)
 
 
-def _from_logs(m: Material, of: Of) -> None:
+def _from_logs(m: Material, of: Of, confined: Sequence[Explained]) -> None:
     """New and surging complaints speak for the service that writes them, and for the partner they name."""
     services = {r.service: r for r in m.ranked}
     strong = [p for p in m.patterns if p.severity or p.kind][:12]
     top = strong[0].score if strong else 1.0
+    voted: set[tuple[str, str]] = set()
     for p in strong:
         weight = min(p.score / max(top, 25.0), 1.0)
         agreeing = m.near(p.onset, 240.0)
@@ -207,19 +252,19 @@ def _from_logs(m: Material, of: Of) -> None:
                 pattern_line(p),
                 [p.evidence],
                 kind=partner_kind(role, kind),
-                vote=0.4 * weight,
+                vote=0.4 * weight * _first(voted, value, kind),
                 by="log" if agreeing else "",
                 at=p.onset,
             )
         if p.service:
             c = of(p.service, "service")
-            shared = 0.5 if named else 1.0
+            shared = RETOLD if _retells(p, confined, m) else 0.5 if named else 1.0
             c.add(
                 0.8 * weight * shared,
                 pattern_line(p),
                 [p.evidence],
                 kind=kind,
-                vote=0.9 * weight,
+                vote=0.9 * weight * _first(voted, p.service, kind),
                 by="log" if agreeing else "",
                 at=p.onset,
             )
@@ -227,6 +272,27 @@ def _from_logs(m: Material, of: Of) -> None:
                 c.score += 0.1
             if c.fault == "unknown":
                 c.fault = "ours"
+
+
+def _retells(p: Pattern, confined: Sequence[Explained], m: Material) -> bool:
+    """Whether the lines of a pattern report the very declines that the loss is made of, where that is confined to a
+    region, a currency or a scheme: who writes them passes on what others answered."""
+    if not confined or loss_owner(confined[0], m)[1] not in COARSE or confined[0].share < WHOLE:
+        return False
+    lost = {code for code, n in confined[0].codes.items() if n >= 0.1 * max(confined[0].codes.values())}
+    families = {pay.code_of(code).family for code in lost}
+    for name, values in p.fields.items():
+        if field_role(name, tuple(values)) == "response_code":
+            top, share = next(iter(values.items()))
+            return share >= WHOLE and pay.code_of(top).family in families & BY_OTHERS
+    return False
+
+
+def _first(voted: set[tuple[str, str]], entity: str, kind: str) -> float:
+    """1 for the first complaint of a kind about an entity, less for each further one: the same said in other words."""
+    again = (entity, kind) in voted
+    voted.add((entity, kind))
+    return 0.2 if again else 1.0
 
 
 def _named(p: Pattern, m: Material) -> dict[str, tuple[str, float]]:

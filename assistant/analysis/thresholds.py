@@ -13,7 +13,8 @@ import numpy as np
 
 from assistant.analysis.climbs import bend, stopped
 from assistant.analysis.rules import Limit, alerted, limit_of, plain
-from assistant.analysis.signals import Signal
+from assistant.analysis.signals import Signal, is_elapsed
+from assistant.analysis.stats import Grid
 from assistant.core.observations import Observations
 from assistant.core.time import Instant
 
@@ -29,10 +30,15 @@ def crossed(seen: Observations, signals: Sequence[Signal]) -> list[Signal]:
     for s in signals:
         limits = [limit_of(r) for r in alerted(seen, evidence[s.evidence]) if r.name in grave and plain(r)]
         passed = next((p for limit in limits if limit is not None and (p := _passed(s, limit)) is not None), None)
-        one = passed if passed is not None and (not s.moved or s.role == "age") else s
+        one = passed if passed is not None and (not s.moved or s.role == "age" or _runs(s)) else s
         read = bool(alerted(seen, evidence[s.evidence]))
-        out.append(_bent(one) if read and one.moved and one.role in _CLIMBING else one)
+        out.append(_bent(one) if read and one.moved and one.role in _CLIMBING and not _runs(one) else one)
     return out
+
+
+def _runs(s: Signal) -> bool:
+    """Whether a signal says how long something has been running: it left no usual range, it passed its limit."""
+    return is_elapsed(Grid(s.t, s.v[None, :]))
 
 
 def _bent(s: Signal) -> Signal:

@@ -25,6 +25,8 @@ RISING = 0.06
 """Of the way from usual to the limit, in five minutes: faster than this is still going up."""
 BACK = 300.0
 LOOK = 300.0
+SOON = 900.0
+"""Seconds after a watch left its usual range: what moves later than that beside it is no effect of it."""
 TELLING = frozenset({"error share", "errors", "latency", "approval rate", "restarts", "threeds"})
 
 
@@ -56,7 +58,7 @@ def slight(seen: Observations, s: Signal, signals: Sequence[Signal]) -> bool:
 
 def _fails(other: Signal, s: Signal) -> bool:
     """Whether another measure of the same entity moved no earlier than the watch did, by itself worth a word."""
-    after = other.onset is None or s.onset is None or other.onset >= s.onset - LOOK
+    after = other.onset is None or s.onset is None or s.onset - LOOK <= other.onset <= s.onset + SOON
     return other.evidence != s.evidence and other.bad != 0 and other.now_bad and after and force(other) >= 0.3
 
 

@@ -5,7 +5,7 @@ Evidence ids are short and typed: `A1` an alert, `M3` a metric query, `L2` a log
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NewType
 
@@ -117,6 +117,14 @@ class Topology:
 
     def callers(self, service: str) -> tuple[str, ...]:
         return tuple(a for a, b in self.edges if b == service)
+
+    def reached(self, services: Iterable[str]) -> frozenset[str]:
+        """These services and all that they call, directly or through others."""
+        found = wave = frozenset(services)
+        while wave:
+            wave = frozenset(b for a, b in self.edges if a in wave) - found
+            found |= wave
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,8 @@ def answers_text(t: Truth) -> str:
         "change": guilty[0] if guilty else "none",
         "innocent_changes": [c.id for c in t.changes if not c.guilty],
         "onset": t.onset if s.faults else "none",
+        "onset_from": t.span[0] if s.faults else "none",
+        "onset_until": t.span[1] if s.faults else "none",
         "runbook": runbook_path(s.runbook),
         "alerts": own,
         "noise_alerts": noise,

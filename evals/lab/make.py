@@ -33,6 +33,7 @@ from evals.lab.shop import Shop
 from evals.lab.shop import draw as draw_shop
 from evals.lab.spec import Kind, Scenario, bind
 from evals.lab.traffic import Attempts, Floats
+from evals.lab.visible import onset_span
 from evals.world_format import WorldHead, dumps, head_text, refuse_used, write_json, write_lines
 
 HOUR = 3600.0
@@ -75,6 +76,7 @@ class Truth:
     board: boards.Board
     planter: Planter
     noise: tuple[gauges.Active, ...]
+    span: tuple[float, float]  # between which the onset cannot be told (visible.py)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +268,8 @@ def _cut(d: Draft, seed: int, now: float, rng: np.random.Generator) -> World | N
     budget = int(rng.integers(7000, 13000))
     lines = logs.entries(w, planter, d.scenario, d.a, d.o, d.active, d.moments, starts, (start, now), budget)
     planter.forget_unless_in("\n".join(str(e["line"]) for e in lines))
-    truth = Truth(seed, d.shop, d.scenario, d.onset, now, start, d.a, d.o, changes, b, planter, d.noise)
+    span = onset_span(d.scenario, d.shop, d.onset, d.a, d.o, d.moments, d.meter)
+    truth = Truth(seed, d.shop, d.scenario, d.onset, now, start, d.a, d.o, changes, b, planter, d.noise, span)
     return World(truth, grid, rows, tuple(lines))
 
 

@@ -217,9 +217,13 @@ def leaks(note: Mapping[str, Any], truth: Mapping[str, Any]) -> int:
 
 
 def _onset_error(note: Mapping[str, Any], truth: Mapping[str, Any]) -> float | None:
+    """Seconds from the truth, negative for too early; 0 inside the stretch in which nothing tells one moment from
+    another (`evals/lab/visible.py`)."""
     if truth["onset"] == "none" or truth["verdict"] in QUIET or note["onset"] is None:
         return None
-    return float(parse_iso(note["onset"]["at"]) - truth["onset"])
+    said, onset = parse_iso(note["onset"]["at"]), truth["onset"]
+    first, last = truth.get("onset_from", onset), truth.get("onset_until", onset)
+    return float(said - min(max(said, first), last))
 
 
 def _impact_error(note: Mapping[str, Any], truth: Mapping[str, Any]) -> float | None:

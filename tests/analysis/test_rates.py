@@ -55,12 +55,21 @@ def test_a_slope_begins_at_its_bend_and_a_step_has_none() -> None:
     assert bend(T[:5], climb[:5]) is None
 
 
-def test_an_age_that_was_never_young_tells_no_stop() -> None:
+def test_a_feed_stopped_with_its_last_update() -> None:
     saw = T % 240.0
     frozen = np.where(T < 2400.0, saw, T - 2400.0 + saw[159])
-    found = stopped(T, frozen)
+    last = float(T[159] - saw[159])
+    assert stopped(T, frozen) == pytest.approx(last, abs=15.0)
+
+
+def test_an_age_that_is_no_difference_of_times_stopped_with_its_last_usual_tooth() -> None:
+    faster = np.where(T < 2400.0, T % 240.0, 2.0 * (T - 2400.0) + T % 240.0)
+    found = stopped(T, faster)
     assert found is not None and abs(found - 2400.0) <= 180.0
-    assert stopped(T, T) is None
+
+
+def test_an_age_that_was_never_young_tells_no_stop() -> None:
+    assert stopped(T, T + 5.0) is None
 
 
 @pytest.mark.parametrize(
