@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant.commands._shared import AsJson, Config, State, group, one_line, print_json
+from assistant.commands._shared import MODEL_FAILED, AsJson, Config, State, group, one_line, print_json
 
 if TYPE_CHECKING:
     from assistant.house import House
@@ -31,13 +31,15 @@ def paper(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """A handover, post-incident draft or stakeholder update, as Markdown, from an incident's latest note."""
+    """A handover, post-incident draft or stakeholder update, as Markdown, from an incident's latest note. Exit 4 where
+    the configured model failed and the note's own prose stands."""
     from dataclasses import asdict
 
     from assistant.papers import paper as write
     from assistant.settings import person
 
     with one_line(), _desk(config, state) as (house, notes, off):
+        asked = house.model_state()["model_configured"] and not off
         made = write(_kind(kind), incident, notes=notes, house=house, person=f"os:{person()}", without_model=off)
         if as_json:
             print_json(asdict(made))
@@ -45,6 +47,8 @@ def paper(
             _put(made.text, out)
         if made.record is None:
             sys.stderr.write(f"payops: without a record: {made.record_missing}\n")
+        if asked and made.model is None:
+            raise typer.Exit(MODEL_FAILED)
 
 
 @feedback.command()
