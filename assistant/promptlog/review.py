@@ -211,17 +211,22 @@ def progress(log: Log) -> Progress:
 
 
 def take_next(log: Log, *, identity: str, origin: str = "cli") -> Task | None:
-    """The oldest open exception, now assigned to this person; None if there is none. Two who ask at once get two."""
+    """The oldest open exception that is not this person's own act, now assigned to them; None if there is none. Two who
+    ask at once get two."""
+    mine = log.pseudonyms_of(identity)
     for task in tasks(log):
-        if task.state == "open" and _is_mine(log, _record(log, "take", task, identity, "", origin), identity):
+        if task.state != "open" or log.get(task.index).actor in mine:
+            continue
+        if _is_mine(log, _record(log, "take", task, identity, "", origin), identity):
             return task
     return None
 
 
 def take(log: Log, which: int | str, *, identity: str, origin: str = "cli") -> Task:
     """This exception, now assigned to this person, also where somebody else had taken it: who is away holds nobody up.
-    UsageError if it is none or settled."""
+    UsageError if it is none, settled, or this person's own act."""
     task = _unsettled(log, which)
+    _not_own(log, task, identity)
     again = task.state == "taken"
     if not _is_mine(log, _record(log, "take", task, identity, "", origin, again=again), identity):
         raise UsageError("somebody else took that exception just now", mend="take the next")
@@ -242,8 +247,7 @@ def flag(log: Log, which: int | str, *, identity: str, reason: str, origin: str 
 
 def _settle(log: Log, kind: str, which: int | str, identity: str, reason: str, origin: str) -> Task:
     task, mine = _unsettled(log, which), log.pseudonyms_of(identity)
-    if log.get(task.index).actor in mine:
-        raise UsageError("nobody signs off their own act", mend="let somebody else review it")
+    _not_own(log, task, identity)
     if task.state == "taken" and task.by not in mine:
         raise UsageError("somebody else has taken that exception", mend="leave it to them, or take it over first")
     settled = _record(log, kind, task, identity, reason, origin)
@@ -260,6 +264,11 @@ def _unsettled(log: Log, which: int | str) -> Task:
     if task.state in {"accepted", "flagged"}:
         raise UsageError(f"that exception is {task.state} already")
     return task
+
+
+def _not_own(log: Log, task: Task, identity: str) -> None:
+    if log.get(task.index).actor in log.pseudonyms_of(identity):
+        raise UsageError("nobody signs off their own act", mend="let somebody else review it")
 
 
 def _is_mine(log: Log, step: Record, identity: str) -> bool:

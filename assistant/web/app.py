@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 from assistant.telemetry.logs import where
 from assistant.telemetry.metrics import Metrics
 from assistant.web.access.leaves import leaves, nothing
+from assistant.web.access.refusal import refusal
 from assistant.web.webhook import Webhook
 
 _LOG = logging.getLogger("payops.web")
@@ -62,7 +63,7 @@ def console_app(
     `app.state.house` for its handlers.
     """
     routes = [*checks(health, alive, ready), *extra_routes]
-    app = Starlette(routes=routes, middleware=list(middleware), exception_handlers={Exception: fault})
+    app = Starlette(routes=routes, middleware=list(middleware), exception_handlers={Exception: fault_page})
     app.state.house = house
     return app
 
@@ -93,6 +94,12 @@ def metrics_of(metrics: Metrics) -> Callable[[Request], object]:
         return Response(body, media_type=None, headers={"content-type": kind})
 
     return answer
+
+
+async def fault_page(request: Request, error: Exception) -> Response:
+    """The same for people: a page where a browser asks for one."""
+    await fault(request, error)
+    return refusal(request, 500, "a fault of ours; it stands in our log, and nothing was changed or lost")
 
 
 async def fault(request: Request, error: Exception) -> Response:

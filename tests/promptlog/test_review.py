@@ -90,8 +90,10 @@ def test_exceptions_are_taken_accepted_and_flagged_once(log: MemoryLog) -> None:
 def test_nobody_signs_off_their_own_act(log: MemoryLog) -> None:
     own = log.append(entry(event=Event.CONFIG_CHANGE, actor="", identity="oidc:a")).id
     screen(log)
-    with pytest.raises(UsageError, match="own act"):
-        accept(log, own, identity="oidc:a")
+    for step in (accept, take):
+        with pytest.raises(UsageError, match="own act"):
+            step(log, own, identity="oidc:a")
+    assert take_next(log, identity="oidc:a") is None
     assert accept(log, own, identity="oidc:b").id == own
 
 

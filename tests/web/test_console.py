@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from assistant.promptlog.checkpoint import parse_proof
-from assistant.promptlog.record import Event
+from assistant.promptlog.record import Entry, Event, Outcome
 from redaction import FinalScanner
 from tests.doubles.node import install
 from tests.notebook.test_notes import a_note
@@ -177,6 +177,8 @@ def test_a_forged_leaf_is_seen_by_the_browser(demo: Served, page: Any) -> None:
 
 
 def test_review_and_export(demo: Served, page: Any, looked: Looked) -> None:
+    stranger = Entry(event=Event.AUTH_DENIED, actor="unknown", outcome=Outcome.DENIED, resource="console")
+    demo.showing.live.house.promptlog.append(stranger)
     page.goto(demo.base + "/review")
     page.click("text=Screen now")
     page.wait_for_selector("button:text-is('Take the next'):enabled")
@@ -184,8 +186,8 @@ def test_review_and_export(demo: Served, page: Any, looked: Looked) -> None:
     taken = page.inner_text("#at-hand h2")
     page.fill("[name=reason]", "who changed this?")
     page.click("button.danger")
-    page.wait_for_selector("text=/signs off their own act|flagged/")
-    assert taken.startswith("At hand")
+    page.wait_for_selector("#at-hand", state="detached")
+    assert taken.startswith("At hand") and "auth.denied" in taken
     page.goto(demo.base + "/export")
     page.fill("[name=reason]", "quarterly review")
     page.fill("[name=incident]", "inc-prompt")
@@ -282,6 +284,16 @@ def test_phone_and_print(demo: Served, browser: Any, cookies: Any, tmp_path: Pat
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, (path, over[:5])
     page.goto(f"{demo.base}/incidents/{demo.incident}")
     shoot(page, tmp_path, "phone")
+    page.click("#summary-2 a.chip >> nth=0")
+    sheet = page.locator("#sheet")
+    assert sheet.is_visible() and sheet.locator(".chart .onset").count() > 0
+    assert sheet.locator("#sheet-body [id]").count() == 0 and "carry" in sheet.inner_text()
+    shoot(page, tmp_path, "phone-evidence")
+    page.keyboard.press("Escape")
+    page.click("#summary-1")
+    assert sheet.is_visible()
+    page.click("#sheet button")
+    assert not sheet.is_visible()
     page.emulate_media(media="print")
     assert not page.locator(".top").is_visible()
     assert page.locator("#summary-1").is_visible() and page.locator(".evidence >> nth=0").is_visible()

@@ -38,7 +38,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A line chart ready to be written. `onset` and `threshold` are None where there is none."""
+    """A line chart ready to be written. `onset` and `threshold` are None where there is none; `day` is where the axis
+    shows hours only."""
 
     id: str
     title: str
@@ -51,12 +52,14 @@ class Drawing:
     threshold: Mark | None
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    day: str = ""
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
     right: int = WIDTH - RIGHT
     top: int = TOP
     bottom: int = HEIGHT - BOTTOM
+    stacked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +105,13 @@ def draw(
         unit=unit,
         told=_told(t, series, unit, onset, threshold),
         lines=lines,
-        x=tuple(Mark(px(at), _hour(at, x1 - x0)) for at in _ticks(x0, x1)),
-        y=tuple(Mark(py(v), quantity(v, unit)) for v in _steps(low, high)),
-        onset=Mark(px(float(onset)), f"onset {_hour(float(onset), 0)}") if onset is not None and began else None,
+        x=tuple(Mark(px(at), hour_of(at, x1 - x0)) for at in ticks_of(x0, x1)),
+        y=tuple(Mark(py(v), quantity(v, unit)) for v in steps_of(low, high)),
+        onset=Mark(px(float(onset)), f"onset {hour_of(float(onset), 0)}") if onset is not None and began else None,
         threshold=None if threshold is None else Mark(py(threshold), f"threshold {quantity(threshold, unit)}"),
         columns=("time", *series),
         rows=_rows(t, series, unit, x1 - x0),
+        day=_day(x0, x1),
     )
 
 
@@ -150,7 +154,9 @@ def _span(values: Sequence[float | None], threshold: float | None, unit: str) ->
     low = 0.0 if low >= 0 and (unit != "ratio" or low < 0.5) else low
     if unit == "ratio" and high <= 1.0:
         return max(0.0, low - 0.02), 1.0
-    gap = (high - low) or abs(high) or 1.0
+    if high == low:
+        return (0.0, abs(high) * 1.08 or 1.0) if low >= 0 else (low * 1.08, 0.0)
+    gap = high - low
     return low if low == 0 else low - gap * 0.05, high + gap * 0.08
 
 
@@ -171,7 +177,7 @@ def _path(xs: Sequence[float], ys: Sequence[float | None]) -> str:
     return "".join([*parts, alone])
 
 
-def _steps(low: float, high: float) -> list[float]:
+def steps_of(low: float, high: float) -> list[float]:
     raw = (high - low) / 4
     size = 10 ** math.floor(math.log10(raw)) if raw > 0 else 1.0
     step = next((m * size for m in (1, 2, 2.5, 5, 10) if m * size >= raw), raw)
@@ -179,20 +185,28 @@ def _steps(low: float, high: float) -> list[float]:
     return [round(first + i * step, 12) for i in range(6) if first + i * step <= high + 1e-12]
 
 
-def _ticks(x0: float, x1: float) -> list[float]:
+def ticks_of(x0: float, x1: float) -> list[float]:
     sizes = (10, 30, 60, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 172800, 604800, 2592000)
     step = next((s for s in sizes if (x1 - x0) / s <= 7), 7776000)
     first = math.ceil(x0 / step) * step
     return [first + i * step for i in range(int((x1 - first) // step) + 1)]
 
 
-def _hour(at: float, span: float) -> str:
+def hour_of(at: float, span: float) -> str:
     when = moment(at)
     if when is None:
         return ""
     if span == 0:
         return when.strftime("%H:%M:%S")
     return when.strftime("%H:%M:%S" if span < 300 else "%H:%M" if span <= 172800 else "%-d %b")
+
+
+def _day(x0: float, x1: float) -> str:
+    first, last = moment(x0), moment(x1)
+    if first is None or last is None or x1 - x0 > 172800:
+        return ""
+    days = dict.fromkeys(m.strftime("%-d %b %Y") for m in (first, last))
+    return " to ".join(days)
 
 
 def _last(values: Sequence[float | None], unit: str) -> str:
@@ -213,9 +227,9 @@ def _told(
             first, last = quantity(real[0], unit), quantity(real[-1], unit)
             said.append(f"{name}: from {first} to {last}, between {quantity(min(real), unit)} and "
                         f"{quantity(max(real), unit)}")  # fmt: skip
-    said += [f"onset at {_hour(onset, 0)} UTC"] if onset is not None else []
+    said += [f"onset at {hour_of(onset, 0)} UTC"] if onset is not None else []
     said += [f"threshold {quantity(threshold, unit)}"] if threshold is not None else []
-    return f"From {_hour(float(t[0]), 0)} to {_hour(float(t[-1]), 0)} UTC. " + "; ".join(said) + "."
+    return f"From {hour_of(float(t[0]), 0)} to {hour_of(float(t[-1]), 0)} UTC. " + "; ".join(said) + "."
 
 
 def _rows(
@@ -227,5 +241,5 @@ def _rows(
     form = 0 if span <= 172800 else span
     columns = list(series.values())
     return tuple(
-        (_hour(float(t[i]), form), *(quantity(vs[i] if i < len(vs) else None, unit) for vs in columns)) for i in at
+        (hour_of(float(t[i]), form), *(quantity(vs[i] if i < len(vs) else None, unit) for vs in columns)) for i in at
     )

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from assistant.web.pages.charts import bars, note_charts
-from assistant.web.pages.text import money, percent, sure
+from assistant.web.pages.difference import lines_of, words_of
+from assistant.web.pages.strip import strip_of
+from assistant.web.pages.text import moment, money, percent, sure
 
 VERDICTS = ("confirmed", "likely", "inconclusive")
 _KINDS = {"alert": "Alert", "metric": "Metric", "log": "Log", "change": "Change", "runbook": "Runbook"}
@@ -29,12 +31,14 @@ def incident_view(note: Mapping[str, Any]) -> dict[str, Any]:
         "hypotheses": hypotheses,
         "groups": [
             ("What is going on", list(note.get("summary") or ()), "summary"),
-            ("Why, as far as the evidence goes", list(note.get("cause") or ()), "cause"),
             ("Next steps", list(note.get("next_steps") or ()), "steps"),
+            ("Why, as far as the evidence goes", list(note.get("cause") or ()), "cause"),
         ],
         "cited": [e for e in evidence if e["cited"]],
         "uncited": [e for e in evidence if not e["cited"]],
         "impact": impact,
+        "strip": strip_of(note.get("timeline") or (), since=note.get("since"), until=note.get("written_at")),
+        "lasted": _lasted(note),
         "impact_bars": _impact_bars(impact),
         "money": money(impact.get("amounts") or {}) if impact else "",
         "redactions": bars({k: float(v) for k, v in (note.get("redactions") or {}).items()}),
@@ -44,6 +48,12 @@ def incident_view(note: Mapping[str, Any]) -> dict[str, Any]:
         "model": note.get("model") or None,
         "record": note.get("record") or None,
     }
+
+
+def _lasted(note: Mapping[str, Any]) -> float | None:
+    """Seconds from the onset to this revision."""
+    began, written = moment(note.get("since")), moment(note.get("written_at"))
+    return (written - began).total_seconds() if began and written and written >= began else None
 
 
 def _cited(note: Mapping[str, Any]) -> list[str]:
@@ -103,11 +113,10 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[st
     found: list[dict[str, Any]] = []
     for name, old, new in _values(before, after):
         if old != new:
-            found.append({"what": name, "before": old, "after": new, "gone": [], "came": []})
+            found.append({"what": name, "lines": (words_of(old, new),)})
     for name, olds, news in _lists(before, after):
-        gone, came = [x for x in olds if x not in news], [x for x in news if x not in olds]
-        if gone or came:
-            found.append({"what": name, "before": "", "after": "", "gone": gone, "came": came})
+        if lines := lines_of(olds, news):
+            found.append({"what": name, "lines": lines})
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, get_args
 
 from starlette.responses import PlainTextResponse, Response
@@ -40,6 +41,7 @@ def incident_list(ask: Ask) -> Response:
     pages = max(1, -(-found.total // PAGE))
     return page(
         ask, "incidents.html", found=found, wanted=wanted, number=number, pages=pages, mark=ask.desk.board.mark(),
+        now=time.time(),
         severities=SEVERITIES, verdicts=VERDICTS, states=STATES,
     )  # fmt: skip
 

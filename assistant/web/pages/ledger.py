@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
 from assistant.promptlog.checkpoint import parse_checkpoint
 from assistant.promptlog.describe import report_json
+from assistant.promptlog.log import Log
+from assistant.promptlog.publish import Health
 from assistant.promptlog.record import Event, Record
 from assistant.promptlog.store import Filter
 from assistant.web.pages.record_view import root_text
+from assistant.web.pages.release_view import changes, promotions
 from assistant.web.pages.render import Ask, page
 
 SHOWN = 50
+_READS = 2000
 
 
 def ledger(ask: Ask) -> Response:
@@ -45,11 +51,27 @@ def _ledger(ask: Ask, report: dict[str, Any] | None) -> Response:
         for s in shown
     ]
     last = log.store.last_signed()
+    verified = next(_verifications(log), None)
     return page(
-        ask, "ledger.html", stands=stands, checkpoints=checkpoints, total=len(signed), report=report, last=last,
+        ask, "ledger.html", stands=stands, checkpoints=checkpoints, total=len(signed), report=report,
+        last=last, verified=verified,
+        tail_s=_tail(log, stands), share=100 * stands.covered / stands.size if stands.size else 0.0,
         older=shown[-1].size if len(older) > SHOWN else None,
         origin=log.origin, keys=[str(v) for v in log.keys.verifiers()],
     )  # fmt: skip
+
+
+def _verifications(log: Log) -> Iterator[Record]:
+    """Verifications that are records, the newest first; looked for among the newest reads."""
+    found = log.search(Filter(events=(Event.AUDIT_READ.value,)), newest_first=True)
+    return (r for r in itertools.islice(found, _READS) if r.facts.get("action") == "verify")
+
+
+def _tail(log: Log, stands: Health) -> float | None:
+    """Seconds for which the oldest record of the tail has been under no checkpoint held elsewhere; None without one."""
+    if stands.covered >= stands.size:
+        return None
+    return max(0.0, (log.clock() - log.get(stands.covered).time).total_seconds())
 
 
 def attestations(ask: Ask) -> Response:
@@ -73,7 +95,22 @@ def releases(ask: Ask) -> Response:
     log = ask.desk.log()
     events = (Event.LOG_OPEN.value, Event.RELEASE_PROMOTE.value, Event.CONFIG_CHANGE.value)
     found = [*itertools.islice(log.search(Filter(events=events), newest_first=True), 4 * SHOWN)]
-    return page(ask, "releases.html", spans=_spans(found), changes=[r for r in found if r.event is not Event.LOG_OPEN])
+    promoted = promotions(found, body=partial(_text, log), who=partial(_who, log))
+    return page(
+        ask, "releases.html", spans=_spans(found), changes=changes(found), promoted=promoted,
+        accepted={p["release"] for p in promoted if p["approver"]},
+    )  # fmt: skip
+
+
+def _text(log: Log, record: Record, name: str) -> str:
+    body = log.body(record, name) if name in record.bodies else b""
+    return body.decode("utf-8", "replace") if isinstance(body, bytes) else f"[{body.reason.value}]"
+
+
+def _who(log: Log, record: Record) -> str:
+    """The person, as the approval's own signature names them too; the pseudonym where they were erased."""
+    found = log.identity(record)
+    return found if isinstance(found, str) else f"{record.actor} [{found.reason.value}]"
 
 
 def _spans(newest_first: list[Record]) -> list[dict[str, Any]]:

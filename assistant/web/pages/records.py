@@ -26,6 +26,10 @@ OUTCOMES = tuple(o.value for o in Outcome)
 CLASSES = ("PAN", "SAD", "TRACK", "EMAIL", "PERSON", "IBAN", "PHONE", "IP", "SECRET", "LINE")
 
 
+_MADE_OF = (Event.LLM_REQUEST, Event.NOTE_POST, Event.NOTE_UPDATE)
+"""Records that are made of what was asked before them."""
+
+
 def record_list(ask: Ask) -> Response:
     """Newest first, 50 a page; older pages begin below an index, so that new records move nothing."""
     search = search_of(ask.given)
@@ -83,7 +87,8 @@ def record_page(ask: Ask) -> Response:
         ask, "record.html", record=record, row=line(record), counts=sorted(redacted(record).items()),
         facts=facts_of(record), bodies=bodies_of(told.bodies, {n: r.size for n, r in record.bodies.items()}),
         messages=messages_of(told.bodies["request"]) if "request" in told.bodies else [],
-        answers=_answers(log, told), queries=[(line(q), _query(log, q)) for q in told.queries],
+        answers=_answers(log, told),
+        queries=[(line(q), _query(log, q)) for q in told.queries if record.event in _MADE_OF],
         notes=[line(n) for n in told.notes], reviews=[(line(r), r.facts.get("kind", "")) for r in told.reviews],
         replay=replayed, replayed=_replay_words(replayed), **_proven(log, record),
         newer=record.index + 1 if record.index + 1 < log.size() else None, older=record.index - 1,

@@ -91,7 +91,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("clock", "span", "number", "percent", "money", "quantity", "coloured", "group_of", "sure"):
+    for name in ("clock", "span", "number", "percent", "money", "quantity", "coloured", "group_of", "sure", "begun"):
         made.filters[name] = getattr(text, name)
     return made
 

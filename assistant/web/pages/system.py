@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from collections import Counter
 from typing import Any
 
 from starlette.responses import Response
@@ -15,7 +16,7 @@ from assistant.promptlog.store import Filter
 from assistant.web.pages.charts import Drawing, bars, draw
 from assistant.web.pages.history import History, labelled, readings
 from assistant.web.pages.render import Ask, page
-from assistant.web.pages.system_view import DAY, DAYS, drifts, gaps_of, gauges, history_charts
+from assistant.web.pages.system_view import DAY, DAYS, drifts, gaps_of, gauges, history_charts, judged_chart
 
 _SOURCES = ("prometheus", "alertmanager", "loki", "changes")
 _QUEUE = {
@@ -38,9 +39,9 @@ def system(ask: Ask) -> Response:
     values = readings(desk.metrics)
     return page(
         ask, "system.html", health=desk.health(), off=desk.switched_off(), sources=_sources(ask),
-        model=desk.settings.model, spent=_spent(values), queue=gauges(values, _QUEUE),
+        model=desk.settings.model, spent=_spent(values), used=_used(values), queue=gauges(values, _QUEUE),
         charts=history_charts(points, now),
-        own=_own(desk.history), drifts=drifts(points, now), gaps=gaps_of(points, now), judged=_judged(ask),
+        own=_own(desk.history), drifts=drifts(points, now), gaps=gaps_of(points, now), judged=_judged(ask, now),
         attested=_attested(ask), denied=labelled(desk.metrics, "payops_auth_denied_total"), covered=_covered(ask),
         points=len(points),
     )  # fmt: skip
@@ -72,12 +73,20 @@ def _spent(values: dict[str, float]) -> list[tuple[str, float]]:
     return sorted((k.removeprefix("payops_"), v) for k, v in values.items() if k.startswith("payops_model_"))
 
 
+def _used(values: dict[str, float]) -> list[tuple[str, float, float]]:
+    """(what, used today, most) of each budget of the model that has a limit."""
+    names = (("tokens today", "payops_model_tokens_today"), ("cost today", "payops_model_cost_today"))
+    found = [(said, values.get(name), values.get(f"{name}_limit")) for said, name in names]
+    return [(said, used, most) for said, used, most in found if used is not None and most]
+
+
 def _own(history: History) -> list[Drawing]:
     """This process over the last day, a sample a minute."""
     wanted = (
         ("queue", "Waiting to be shown, and rounds unfinished", "",
          {"outbox": "payops_outbox_waiting", "rounds": "payops_rounds_unfinished"}),
         ("open", "Incidents open", "", {"open": "payops_incidents_open"}),
+        ("replicas", "Replicas alive", "", {"replicas": "payops_replicas"}),
         ("tail", "Records that no checkpoint held elsewhere covers", "",
          {"records": "payops_promptlog_unprotected_records"}),
     )  # fmt: skip
@@ -88,23 +97,28 @@ def _own(history: History) -> list[Drawing]:
     ]  # fmt: skip
     times: dict[str, list[float | None]] = {}
     t: list[float] = []
-    for said, metric in (("facts", "facts_seconds"), ("note", "note_seconds"), ("page", "page_seconds")):
+    for said, metric in (("facts", "facts_seconds"), ("note", "note_seconds")):
         t, times[said] = history.rate(f"payops_{metric}_sum", f"payops_{metric}_count")
-    made.append(draw("own-latency", title="Mean seconds to facts, note and page", unit="s", t=t, series=times))
+    waits: dict[str, list[float | None]] = {}
+    for said, metric in (("queries of sources", "source_seconds"), ("pages of the console", "page_seconds")):
+        t, waits[said] = history.rate(f"payops_{metric}_sum", f"payops_{metric}_count")
+    made.append(draw("own-waits", title="Mean seconds of a query and of a page", unit="s", t=t, series=waits))
+    made.append(draw("own-latency", title="Mean seconds to the facts and to the note", unit="s", t=t, series=times))
     return [m for m in made if m is not None]
 
 
-def _judged(ask: Ask) -> dict[str, Any]:
+def _judged(ask: Ask, now: float) -> dict[str, Any]:
     """What people said of notes, newest 500; {} where the log cannot be read."""
     try:
         found = ask.desk.log().search(Filter(events=(Event.FEEDBACK.value,)), newest_first=True)
-        counts: dict[str, float] = {}
-        for record in itertools.islice(found, _FEEDBACK):
-            word = str(record.facts.get("judgement", "unknown")).replace("_", " ")
-            counts[word] = counts.get(word, 0.0) + 1
+        judged = [
+            (r.time.timestamp(), str(r.facts.get("judgement", "unknown")).replace("_", " "))
+            for r in itertools.islice(found, _FEEDBACK)
+        ]
     except PromptLogError as error:
-        return {"bars": (), "missing": str(error)}
-    return {"bars": bars(counts), "missing": ""}
+        return {"bars": (), "chart": None, "missing": str(error)}
+    counts = Counter(word for _, word in judged)
+    return {"bars": bars({k: float(v) for k, v in counts.items()}), "chart": judged_chart(judged, now), "missing": ""}
 
 
 def _attested(ask: Ask) -> dict[str, Any] | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assistant.web.pages.charts import Drawing, draw
+from assistant.web.pages.columns import Columns, draw_columns
 from assistant.web.pages.text import sure
 from assistant.workflow.board import Point
 
@@ -39,9 +40,14 @@ def by_day(points: Sequence[Point], now: float) -> tuple[list[float], list[list[
     return starts, days
 
 
-def history_charts(points: Sequence[Point], now: float) -> list[Drawing]:
+def midnight(now: float) -> float:
+    """The end of this day in UTC: charts show days of the calendar."""
+    return math.ceil(now / DAY) * DAY
+
+
+def history_charts(points: Sequence[Point], now: float) -> list[Columns]:
     """What drifts when the assistant itself does, a value a day."""
-    starts, days = by_day(points, now)
+    starts, days = by_day(points, midnight(now))
     middles = [s + DAY / 2 for s in starts]
     removed = {klass: [sum(p.redactions.get(klass, 0) for p in day) for day in days] for klass in _classes(points)}
     verdicts = {
@@ -49,18 +55,39 @@ def history_charts(points: Sequence[Point], now: float) -> list[Drawing]:
         for v in ("confirmed", "likely", "inconclusive")
     }
     made = [
-        draw("removed", title="Values redacted on the way in, a day", unit="", t=middles, series=removed),
-        draw("verdicts", title="Verdicts of leading hypotheses", unit="ratio", t=middles, series=verdicts),
-        draw("scores", title="Score of the best runbook", unit="", t=middles,
+        draw_columns("removed", title="Values redacted on the way in, a day", unit="", t=middles, series=removed),
+        draw_columns("verdicts", title="Verdicts of leading hypotheses", unit="ratio", t=middles, series=verdicts),
+        draw_columns("scores", title="Score of the best runbook", unit="", t=middles,
              series={"mean": [_mean([p.score for p in day]) for day in days]}),
-        draw("struck", title="Claims struck a note", unit="", t=middles,
+        draw_columns("spread", title="Notes by the score of their best runbook, a day", unit="", t=middles,
+             series=_spread(days)),
+        draw_columns("struck", title="Claims struck a note", unit="", t=middles,
              series={"mean": [_mean([float(p.struck) for p in day]) for day in days]}),
-        draw("tokens", title="Tokens a day", unit="", t=middles,
+        draw_columns("tokens", title="Tokens of the model, a day", unit="", t=middles,
              series={"tokens": [float(sum(p.tokens for p in day)) for day in days]}),
-        draw("notes", title="Revisions of notes a day", unit="", t=middles,
+        draw_columns("cost", title="Cost of the model, a day", unit="", t=middles,
+             series={"cost": [float(sum(p.cost for p in day)) for day in days]}),
+        draw_columns("seconds", title="Seconds that the model took, mean a note", unit="s", t=middles,
+             series={"mean": [_mean([p.seconds for p in day if p.tokens]) for day in days]}),
+        draw_columns("notes", title="Revisions of notes a day", unit="", t=middles,
              series={"revisions": [float(len(day)) for day in days]}),
     ]  # fmt: skip
-    return [m for m in made if m is not None]
+    return [m for m in made if m is not None and m.parts]
+
+
+def judged_chart(judged: Sequence[tuple[float, str]], now: float) -> Columns | None:
+    """What people said, a day: (Unix seconds, judgement)."""
+    starts = [midnight(now) - (DAYS - i) * DAY for i in range(DAYS)]
+    words = sorted({word for at, word in judged if at >= starts[0]})
+    series = {word: [sum(1 for at, w in judged if w == word and s <= at < s + DAY) for s in starts] for word in words}
+    return draw_columns("judged", title="What people said of notes, a day", unit="", t=[s + DAY / 2 for s in starts],
+                        series=series)  # fmt: skip
+
+
+def _spread(days: Sequence[Sequence[Point]]) -> dict[str, list[float | None]]:
+    """How many notes of each day found a good runbook, a middling one, or none."""
+    edges = (("0.5 and over", 0.5, 2.0), ("0.2 to 0.5", 0.2, 0.5), ("under 0.2", -1.0, 0.2))
+    return {name: [float(sum(low <= p.score < high for p in day)) for day in days] for name, low, high in edges}
 
 
 def drifts(points: Sequence[Point], now: float) -> list[Drift]:

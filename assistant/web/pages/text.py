@@ -88,6 +88,11 @@ def clock(value: object) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, iso, at.strftime("%-d %b %H:%M:%SZ"))
 
 
+def begun(text: str) -> str:
+    """As a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
 def span(seconds: object) -> str:
     """`42 s`, `7 min`, `3 h`, `2 d`; "never" for None."""
     if not isinstance(seconds, int | float):

@@ -41,10 +41,28 @@
     if (copy) { navigator.clipboard.writeText(document.getElementById(copy.dataset.copy).textContent).then(() => say("Copied"), () => say("The browser did not allow copying")); return; }
     if (target.closest("#theme")) return turn();
     if (target.closest("#keys")) return $("#help").showModal();
+    const chip = target.closest(".claim a.chip");
+    if (chip && narrow()) { e.preventDefault(); return sheet([document.getElementById("e-" + chip.dataset.evidence)], claimOf(chip)); }
     if (target.closest("a, button, summary, input, select, textarea, label")) return;
     const claim = claimOf(target);
-    if (claim) { held = held === claim ? null : claim; light(claim, true); const first = $(".evidence.lit"); if (first && matchMedia("(max-width: 62rem)").matches) first.scrollIntoView({ block: "nearest", behavior: "smooth" }); }
+    if (!claim) return;
+    held = held === claim ? null : claim;
+    light(claim, true);
+    if (narrow()) sheet($$(".evidence.lit"), claim);
   });
+  // Where claims and evidence do not stand side by side, the evidence comes to the claim.
+  const narrow = () => matchMedia("(max-width: 62rem)").matches;
+  const sheet = (shown, claim) => {
+    const copies = shown.filter(Boolean).map((x) => x.cloneNode(true));
+    if (!copies.length) return;
+    for (const copy of copies) for (const node of [copy, ...$$("*", copy)]) for (const name of ["id", "aria-labelledby", "tabindex"]) node.removeAttribute(name);
+    const said = document.createElement("p");
+    said.className = "lead";
+    said.textContent = claim ? claim.firstElementChild.textContent : "";
+    $("#sheet-body").replaceChildren(said, ...copies);
+    $("#sheet").showModal();
+  };
+  document.addEventListener("click", (e) => { if (e.target === $("#sheet")) $("#sheet").close(); });
 
   // Keys.
   let at = null, before = "";
@@ -65,7 +83,7 @@
     if (e.ctrlKey || e.metaKey || e.altKey) return;
     const typing = e.target instanceof Element && e.target.closest("input, textarea, select");
     if (typing) { if (e.key === "Escape") e.target.blur(); return; }
-    if ($("#help").open) return;
+    if ($("#help").open || $("#sheet").open) return;
     const was = before; before = "";
     if (was === "g" && places[e.key]) { const link = $(`.top nav a[href="${places[e.key]}"]`); if (link) link.click(); return; }
     if (e.key === "g") { before = "g"; return; }
