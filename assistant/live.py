@@ -303,7 +303,7 @@ class Live:
             *Upkeep(self).tasks(),
             Task("promptlog-renewal", 5.0, self.renew),
             Task("denied-webhooks", 60.0, self._record_denied),
-            Task("people", 60.0, self.access.minutely),
+            Task("people", 60.0, self.access.minutely, first_s=60.0),
             Task("runbooks", 60.0, self._refresh_runbooks, first_s=60.0),
             *(task for g in self._guests for task in g.tasks(self)),
         )

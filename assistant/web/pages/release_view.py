@@ -29,7 +29,7 @@ def promotions(newest_first: Sequence[Record], *, body: Body, who: Callable[[Rec
             "changed": changed(before.facts if before else None, record.facts),
             "falls": [str(f) for f in record.facts.get("falls") or ()],
         }
-        for record, before in zip(found, [*found[1:], None], strict=True)
+        for record, before in zip(found, [*found[1:], None], strict=False)
     ]
 
 
