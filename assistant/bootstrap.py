@@ -35,6 +35,9 @@ class SystemClock:
         return Instant(time.time())
 
 
+SHIPPED_RUNBOOKS = Path(__file__).resolve().parent.parent / "runbooks"
+
+
 def redactor_of(settings: Settings) -> Redactor:
     """The redactor of the configured policy, else the shipped one. RedactionError names file and line."""
     return Redactor.from_policy(Path(settings.redaction.policy)) if settings.redaction.policy else Redactor.default()
@@ -68,7 +71,7 @@ def runbook_index(settings: Settings, redactor: Redactor, *, dense: bool = False
 
 
 def runbook_dirs(settings: Settings) -> tuple[Path, ...]:
-    shipped = (Path(__file__).resolve().parent.parent / "runbooks",) if settings.runbooks.shipped else ()
+    shipped = (SHIPPED_RUNBOOKS,) if settings.runbooks.shipped else ()
     return (*map(Path, settings.runbooks.dirs), *shipped)
 
 

@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "off": ("assistant.commands.serve", "off", "stop model and posts on every replica at once"),
     "on": ("assistant.commands.serve", "on", "resume model and posts"),
     "redact": ("assistant.commands.redact", "app", "remove card data, personal data and secrets from text"),
-    "runbooks": ("assistant.commands.runbooks", "app", "index, search and lint runbooks"),
+    "runbooks": ("assistant.commands.runbooks", "app", "index, search, lint and begin runbooks"),
     "log": ("assistant.commands.log", "app", "read, verify and export the prompt log"),
     "lab": ("assistant.commands.lab", "app", "make payment worlds that are broken in known ways"),
     "eval": ("assistant.commands.evaluate", "app", "predict, score, compare and gate"),

@@ -1,4 +1,4 @@
-"""`payops runbooks`: index, search and lint runbooks."""
+"""`payops runbooks`: index, search, lint and begin runbooks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from assistant.settings import Settings
 
 # ruff: noqa: T201
-app = group("Index, search and lint runbooks.")
+app = group("Index, search, lint and begin runbooks.")
 Corpus = Annotated[
     list[Path] | None, typer.Option("--corpus", help="folder of runbooks; may be given again (default: as configured)")
 ]
@@ -130,6 +130,46 @@ def lint(
         print(f"{files} files, {len(problems)} problems" if files else "no runbooks in the folders")
     if problems or not files:
         raise typer.Exit(1)
+
+
+@app.command()
+def new(
+    alert: Annotated[str, typer.Argument(help="the alert's name, exactly as in the rule")],
+    out: Annotated[Path, typer.Option("--out", help="your runbook folder")],
+    service: Annotated[str, typer.Option("--service", help="the service it is about")] = "payments-api",
+    owner: Annotated[str, typer.Option("--owner", help="the team that keeps it")] = "payments-oncall",
+    like: Annotated[str, typer.Option("--like", help="begin with the shipped runbook of this alert")] = "",
+) -> None:
+    """Begin a runbook: the form with what belongs where, or a copy of a shipped one to make your own."""
+    import datetime as dt
+
+    from assistant.errors import UsageError
+    from assistant.runbook_index.new import copied, skeleton
+
+    today, path = dt.datetime.now(dt.UTC).date(), out / service / f"{alert}.md"
+    with one_line():
+        if like:
+            text = copied(_shipped(like), alert, service=service, owner=owner, today=today)
+        else:
+            text = skeleton(alert, service=service, owner=owner, today=today)
+        if path.exists():
+            raise UsageError(f"{path} is there already", mend="edit it, or give another --out")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}", mend="give a folder that can be written") from None
+    print(f"{path}\npayops runbooks lint {out}     what is still to be written")
+
+
+def _shipped(alert: str) -> str:
+    from assistant.bootstrap import SHIPPED_RUNBOOKS
+    from assistant.errors import UsageError
+
+    found = [p for p in SHIPPED_RUNBOOKS.glob("*/*.md") if p.stem.lower() == alert.lower()]
+    if not found:
+        raise UsageError(f'no shipped runbook is for "{alert}"', mend='payops runbooks search "WORDS" finds one')
+    return found[0].read_text(encoding="utf-8")
 
 
 def _folders(settings: Settings, corpus: list[Path] | None) -> tuple[tuple[Path, ...], tuple[str, ...]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 LISTS = ("alertnames", "services", "kinds", "symptoms", "related")
+FOLDER_PAGES = frozenset({"readme", "index", "_index"})
 STEP_HEADINGS = ("diagnosis", "mitigation")
 
 
@@ -88,13 +89,15 @@ def parse_runbook(text: str, *, path: str, digest: str, origin: str = "") -> Run
     meta, body, first_line = split_front_matter(text, path=path)
     sections = tuple(_sections(body, first_line=first_line))
     lists = {key: _strings(meta.get(key), key=key, path=path) for key in LISTS}
-    title = str(meta.get("title") or _title(sections) or words(_stem(path)))
+    named = _title(sections)
+    stem = named if "#" in path else _stem(path)
+    title = str(meta.get("title") or named or words(stem))
     return Runbook(
         path=path,
         hash=digest,
         title=title,
         sections=sections,
-        alertnames=lists["alertnames"] or ((_stem(path),) if _looks_like_alert(_stem(path)) else ()),
+        alertnames=lists["alertnames"] or ((stem,) if looks_like_alert(stem) else ()),
         services=lists["services"],
         kinds=lists["kinds"],
         symptoms=lists["symptoms"],
@@ -139,10 +142,13 @@ def words(name: str) -> str:
 
 
 def _stem(path: str) -> str:
-    return path.rsplit("/", 1)[-1].removesuffix(".markdown").removesuffix(".md")
+    """A file's name; for a folder's own page (`IssuerDown/README.md`) the folder's."""
+    *folders, name = path.split("/")
+    stem = name.removesuffix(".markdown").removesuffix(".md")
+    return folders[-1] if folders and stem.lower() in FOLDER_PAGES else stem
 
 
-def _looks_like_alert(stem: str) -> bool:
+def looks_like_alert(stem: str) -> bool:
     return bool(re.fullmatch(r"[A-Z][A-Za-z0-9]*[a-z][A-Za-z0-9]*", stem)) and stem.upper() != stem
 
 
@@ -187,6 +193,16 @@ def _sections(body: str, *, first_line: int) -> Iterator[Section]:
                 steps=tuple(_steps(inner, first_line=first_line)),
                 fences=tuple(_fences(inner, first_line=first_line)),
             )
+
+
+def top_headings(body: str) -> list[tuple[int, int, str]]:
+    """Line (from 0), level and text of every heading that stands in no list or quotation."""
+    tokens = _markdown().parse(body)
+    return [
+        (t.map[0], int(t.tag[1]), tokens[n + 1].content.strip())
+        for n, t in enumerate(tokens)
+        if t.type == "heading_open" and t.map and t.level == 0
+    ]
 
 
 def _start(head: tuple[int, Token]) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import unquote, urlsplit
 
 from assistant.core.alert import Alert
-from assistant.runbook_index.document import Runbook
+from assistant.runbook_index.document import FOLDER_PAGES, Runbook
 
 BY_URL, BY_NAME = "runbook_url", "alert name"
 URGENT = frozenset({"critical", "page", "emergency", "p1", "sev1"})
@@ -47,10 +47,12 @@ def url_names(url: str, path: str) -> bool:
 
     A URL with one part ("IssuerUnavailable") names a runbook by its file name; with more, every part of the runbook's
     path must stand at the URL's end, so that two teams' `README`-like names are not taken for each other. Hosts that
-    show files at `/blob/main/...` work, and so do sites that serve lower-case paths.
+    show files at `/blob/main/...` work, and so do sites that serve lower-case paths. One of several runbooks in a file
+    (`books.md#issuer-down`) is named by the fragment as well.
     """
-    wanted, have = _parts(urlsplit(url).path or url), _parts(path)
-    if not wanted or not have:
+    at, (file, _, part) = urlsplit(url), path.partition("#")
+    wanted, have = _parts(at.path or url), _parts(file)
+    if not wanted or not have or (part and unquote(at.fragment).lower() != part):
         return False
     n = min(len(wanted), len(have))
     return wanted[-n:] == have[-n:]
@@ -58,4 +60,7 @@ def url_names(url: str, path: str) -> bool:
 
 def _parts(path: str) -> list[str]:
     parts = [unquote(part).lower() for part in path.split("/") if part and part != "."]
-    return [*parts[:-1], parts[-1].removesuffix(".md").removesuffix(".markdown").removesuffix(".html")] if parts else []
+    if not parts:
+        return []
+    last = parts[-1].removesuffix(".md").removesuffix(".markdown").removesuffix(".html")
+    return parts[:-1] if parts[:-1] and last in FOLDER_PAGES else [*parts[:-1], last]

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from assistant.errors import RunbookIndexError
+from assistant.runbook_index.document import FOLDER_PAGES
 
 MAX_BYTES = 1024 * 1024
 SUFFIXES = (".md", ".markdown")
-NOT_RUNBOOKS = {"readme.md", "contributing.md", "changelog.md", "license.md", "_index.md"}
+NOT_RUNBOOKS = frozenset({"contributing", "changelog", "license", "code_of_conduct", "security"})
+OTHER_PAGES = (".html", ".htm", ".rst", ".adoc", ".asciidoc", ".org", ".txt", ".docx", ".pdf")
 GIT_SECONDS = 20
 LINK = "120000"
 
@@ -44,8 +47,12 @@ def read_folder(folder: Path) -> Iterator[RawFile | Skipped]:
     if not folder.is_dir():
         raise RunbookIndexError(f"runbook folder {folder} is not a directory", mend="check [runbooks] dirs")
     root = folder.resolve()
-    for path in sorted(_walk(folder)):
-        name = path.relative_to(folder).as_posix()
+    files = {path.relative_to(folder).as_posix(): path for path in _walk(folder)}
+    runbooks = sorted((n for n in _runbooks(list(files))), key=PurePosixPath)
+    if not runbooks and (others := [n for n in files if n.lower().endswith(OTHER_PAGES)]):
+        yield Skipped(others[0], f"not Markdown, like {len(others)} files here: export the pages as .md")
+    for name in runbooks:
+        path = files[name]
         if not path.resolve().is_relative_to(root):
             yield Skipped(name, "a link that leads out of the folder")
             continue
@@ -67,9 +74,8 @@ def read_git(spec: str) -> Iterator[RawFile | Skipped]:
     listing = _git(repo, "ls-tree", "-r", "-z", "--long", "--full-tree", ref, *([sub] if sub else []))
     rows = [r.partition("\t") for r in listing.decode("utf-8", "replace").split("\0") if r]
     blobs = [(f.split(), path.removeprefix(sub).lstrip("/") if sub else path) for f, _, path in rows]
-    kept = [
-        (mode, oid, int(size), n) for (mode, kind, oid, size), n in blobs if kind == "blob" and _is_runbook(Path(n))
-    ]
+    runbooks = set(_runbooks([n for _, n in blobs]))
+    kept = [(mode, oid, int(size), n) for (mode, kind, oid, size), n in blobs if kind == "blob" and n in runbooks]
     wanted = [oid for mode, oid, size, _ in kept if mode != LINK and size <= MAX_BYTES]
     contents = dict(zip(wanted, _blobs(repo, wanted), strict=True))
     for mode, oid, size, name in kept:
@@ -94,17 +100,25 @@ def _blobs(repo: Path, oids: Sequence[str]) -> Iterator[bytes]:
 def _walk(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and _is_runbook(path) and (path.is_file() or path.is_symlink()):
+        if not hidden and (path.is_file() or path.is_symlink()):
             yield path
 
 
-def _is_runbook(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.name.lower() not in NOT_RUNBOOKS
+def _runbooks(names: Sequence[str]) -> Iterator[str]:
+    """Those of `names` that are runbooks: Markdown, but no file about the repository, and a folder's own page
+    (`README.md`, `index.md`) only where it is all that the folder holds, as in `IssuerDown/README.md`."""
+    pages = [PurePosixPath(n) for n in names if n.lower().endswith(SUFFIXES)]
+    inside = Counter(folder for page in pages for folder in page.parents)
+    for page in pages:
+        stem = page.stem.lower()
+        own = stem in FOLDER_PAGES and (page.parent == PurePosixPath(".") or inside[page.parent] > 1)
+        if not own and stem not in NOT_RUNBOOKS:
+            yield str(page)
 
 
 def _raw(name: str, data: bytes, *, size: int, origin: str) -> RawFile | Skipped:
     if size > MAX_BYTES:
-        return Skipped(name, f"{size:,} bytes is over the limit of {MAX_BYTES:,}")
+        return Skipped(name, f"{size:,} bytes is over the limit of {MAX_BYTES:,}: give each runbook a file")
     if b"\0" in data:
         return Skipped(name, "a binary file")
     try:

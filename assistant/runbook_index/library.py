@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from assistant.errors import RunbookIndexError
 from assistant.runbook_index.cache import Cache, key, pack, unpack
 from assistant.runbook_index.document import Runbook, Section, parse_runbook
 from assistant.runbook_index.folders import RawFile, Skipped, read_folder, read_git
+from assistant.runbook_index.several import several
 from redaction import Policy, RedactedText, RedactionError
 
 LEAD_HEADINGS = frozenset({"meaning", "description", "summary", "overview"})
@@ -43,11 +45,9 @@ class Library:
 
 
 def read_files(dirs: Sequence[Path], git: Sequence[str] = ()) -> Iterator[RawFile | Skipped]:
-    """Files of every directory, then of every Git spec. Raises RunbookIndexError for a folder that is not there."""
-    for folder in dirs:
-        yield from read_folder(folder)
-    for spec in git:
-        yield from read_git(spec)
+    """Runbooks of every directory, then of every Git spec. Raises RunbookIndexError for a folder that is not there."""
+    for file in chain(*map(read_folder, dirs), *map(read_git, git)):
+        yield from several(file) if isinstance(file, RawFile) else (file,)
 
 
 def load(files: Iterable[RawFile | Skipped], redactor: Redacts, cache: Cache, *, policy: str) -> Library:

@@ -48,6 +48,7 @@ SQL = re.compile(
     r"vacuum\s+full|pg_terminate_backend|pg_cancel_backend|pg_promote)"
 )
 LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(\s*<?([^)>\s]+)>?[^)]*\)")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 RISK = re.compile(r"(?i)\brisk\b")
 
 
@@ -143,7 +144,11 @@ def _headings(runbook: Runbook) -> Iterator[Problem]:
         )
     for n, section in enumerate(runbook.sections):
         below = runbook.sections[n + 1 : n + 2]
-        if section in second and not section.text and not (below and section.heading in below[0].trail[:-1]):
+        if (
+            section in second
+            and not _COMMENT.sub("", section.text).strip()
+            and not (below and section.heading in below[0].trail[:-1])
+        ):
             yield Problem(runbook.path, section.line, "headings", f'"{section.heading}" is empty')
 
 

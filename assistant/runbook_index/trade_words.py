@@ -1,8 +1,7 @@
 """What people write for what runbooks say: abbreviations, slang and the same words in other languages.
 
 Used only for words that no runbook of the folders uses itself (see `reading.py`), so a team's own way of speaking
-always stands. One line each: what is written, a colon, what it means. More than one word on the left is a turn of
-phrase.
+always stands. Each line: what is meant, a colon, what people write for it. Several words are a turn of phrase.
 """
 
 from __future__ import annotations

@@ -65,3 +65,33 @@ def test_index_says_what_it_left_out(write, tmp_path: Path) -> None:
     answer = json.loads(done.stdout)
     assert answer["runbooks"] == 1 and answer["skipped"] == [{"path": "x.md", "reason": "a binary file"}]
     assert "ranked by words alone" in answer["warnings"][0]
+
+
+def test_a_new_runbook_says_what_belongs_where_and_lint_what_is_still_to_be_written(tmp_path: Path) -> None:
+    done = run(app, ["new", "VaultSlow", "--service", "token-vault", "--out", str(tmp_path / "mine")])
+    made = tmp_path / "mine" / "token-vault" / "VaultSlow.md"
+    assert done.exit_code == 0 and str(made) in done.stdout
+    found = json.loads(run(app, ["lint", str(tmp_path / "mine"), "--json"]).stdout)
+    empty = ("Meaning", "Impact", "Mitigation", "Escalation")
+    assert {p["message"] for p in found} == {f'"{heading}" is empty' for heading in empty}
+    assert "<!--" in made.read_text() and "VaultSlow" in made.read_text()
+    again = run(app, ["new", "VaultSlow", "--service", "token-vault", "--out", str(tmp_path / "mine")])
+    assert again.exit_code == 2 and "is there already" in again.stderr
+
+
+def test_a_shipped_runbook_becomes_a_teams_own_and_is_clean(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    done = run(app, ["new", "VaultDown", "--service", "vault", "--like", "TokenVaultErrors", "--out", str(mine)])
+    assert done.exit_code == 0, done.stderr
+    text = (mine / "vault" / "VaultDown.md").read_text()
+    assert "alertnames: [VaultDown]" in text and "generic:" not in text and "## Mitigation" in text
+    assert run(app, ["lint", str(mine)]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "args", [["../x"], ["a: b"], ["A", "--service", "../../etc"], ["A", "--like", "NoSuch"], ["\n"]]
+)
+def test_a_name_that_is_none_is_one_line_and_writes_nothing(tmp_path: Path, args: list[str]) -> None:
+    done = run(app, ["new", *args, "--out", str(tmp_path / "mine")])
+    assert done.exit_code in {1, 2} and done.stderr.startswith("payops:")
+    assert not list(tmp_path.rglob("*.md"))

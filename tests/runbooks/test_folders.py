@@ -26,7 +26,7 @@ def test_each_unusable_file_is_left_out_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "good.md").write_text("# good")
     found = list(read_folder(tmp_path))
     assert reasons(found) == {
-        "big.md": f"5,000,000 bytes is over the limit of {MAX_BYTES:,}",
+        "big.md": f"5,000,000 bytes is over the limit of {MAX_BYTES:,}: give each runbook a file",
         "binary.md": "a binary file",
         "latin.md": "not UTF-8 text",
         "empty.md": "empty",

@@ -245,3 +245,79 @@ def _wait(port: int) -> None:
 
 def test_open_files_needs_no_folder(tmp_path: Path, redactor) -> None:
     assert open_files([], state=tmp_path, redactor=redactor).search("x") == ((), 0.0)
+
+
+COLD = """
+import sys, time
+import numpy as np
+from pathlib import Path
+import assistant.runbook_index.stored as stored
+import assistant.runbook_index.cache as cache
+from assistant.runbook_index.open import open_index
+from redaction import Redactor
+
+class Slow:
+    def __init__(self, folder): self.asked = 0
+    def embed(self, texts):
+        self.asked += len(texts)
+        print(self.asked, flush=True)
+        if self.asked > int(sys.argv[3]): time.sleep(600)
+        out = np.array([np.bincount(np.frombuffer(t.encode(), np.uint8), minlength=384)[:384] for t in texts])
+        return (out / np.linalg.norm(out, axis=1, keepdims=True)).astype(np.float32)
+
+cache.BLOCK = 8
+stored.Embedder = Slow
+index = open_index(dirs=[Path(sys.argv[1])], state=Path(sys.argv[2]), redactor=Redactor.default(), dense=True)
+print("whole", len(index.library.runbooks), index.view.vectors._collection.count(), flush=True)
+index.close()
+"""
+
+
+def test_a_build_that_is_killed_goes_on_where_it_was(write, tmp_path: Path) -> None:
+    for n in range(40):
+        write(f"Book{n}", f"Text number {n}.")
+    command = [sys.executable, "-c", COLD, str(tmp_path / "books"), str(tmp_path / "state")]
+    killed = subprocess.Popen([*command, "16"], stdout=subprocess.PIPE, text=True)
+    assert killed.stdout is not None
+    seen = [int(line) for _, line in zip(range(3), killed.stdout, strict=False)]
+    killed.kill()
+    killed.wait()
+    killed.stdout.close()
+    assert seen == [8, 16, 24]
+    again = subprocess.run([*command, "1000000"], capture_output=True, text=True, check=True, timeout=300)
+    *counts, whole = again.stdout.splitlines()
+    chunks = int(whole.split()[2])
+    assert whole == f"whole 40 {chunks}" and chunks == 80
+    different = 40 + 1  # each opening, and the steps that all share
+    assert int(counts[-1]) == different - 16  # what was embedded before the kill is not embedded again
+
+
+def test_questions_are_answered_by_one_whole_version_while_the_index_is_built_again(
+    write, tmp_path: Path, redactor, embedder
+) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+    from threading import Event
+
+    for n in range(12):
+        write(f"Book{n}", "first edition of the text")
+    index = open_index(dirs=[tmp_path / "books"], state=tmp_path / "state", redactor=redactor, dense=True)
+    done = Event()
+
+    def ask() -> list[set[str]]:
+        editions = []
+        while not done.is_set():
+            found = index.search("edition of the text", 12)[0]
+            editions.append({p.text.text.split()[0] for p in found})
+        return editions
+
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(ask) for _ in range(4)]
+        for edition in ("second", "third", "fourth"):
+            for n in range(12):
+                write(f"Book{n}", f"{edition} edition of the text")
+            assert index.refresh() is True
+        done.set()
+    seen = [editions for future in asked for editions in future.result()]
+    assert seen and all(len(editions) == 1 for editions in seen)
+    assert index.search("edition", 1)[0][0].text.text.startswith("fourth")
+    index.close()
