@@ -191,6 +191,10 @@ def _show_model(model: Standing | None) -> None:
     typer.echo(f"model: {model.name} at {model.url}" + (f"  ({model.said})" if model.said else ""))
     for form in model.forms:
         typer.echo(f"  {form.model} {form.form}: {'works' if form.works else 'no: ' + form.reason}")
+    if model.looks is not None:
+        typer.echo(f"  notes are asked for as: {model.notes}")
+        why = "" if model.looks.works else f"; without: from the evidence alone ({model.looks.reason})"
+        typer.echo(f"  questions look around with tools: {'yes' if model.looks.works else 'no'}{why}")
     if not model.said:
         typer.echo("  context: " + (f"{model.context:,} tokens" if model.context else "not stated by the server"))
 

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.core.alert import Question
 from assistant.core.answer import ONLY_READS, Answer
-from assistant.core.draft import Claim, Draft, ModelUse
+from assistant.core.draft import Claim, Draft, ModelUse, both
 from assistant.core.inert import inert
 from assistant.core.prompt import Context
 from assistant.drafting.build import Built, Restorer, build_prompt
 from assistant.drafting.check import check, evidence_of
-from assistant.drafting.faults import foreign, mapped
+from assistant.drafting.faults import FormRefused, foreign, mapped
 from assistant.drafting.lexicon import ordinary
 from assistant.drafting.schema import ANSWER, Clean, claims_of, parse_object, texts_of
 from assistant.drafting.tools import Toolbox
 from assistant.drafting.writer import write_without_model
-from assistant.errors import LogUnavailable, ModelAnswerInvalid, ModelError
+from assistant.errors import LogUnavailable, ModelAnswerInvalid, ModelError, ModelUnavailable
 from redaction import LeakBlocked
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def ask(question: Question, *, context: Context, tools: Toolbox, model: ChatMode
         built = build_prompt(
             "question", context, question=question.text.text, budget_tokens=PROMPT_TOKENS, scanner=scanner
         )
-        said, use = _run(built, tools, model)
+        said, use = _looking(built, tools, model)
         return _checked(question, said, use, context, tools, clean=model.clean)
     except LogUnavailable:
         return _plain(question, context, tools, "the prompt log cannot be written, so nothing was sent")
@@ -63,8 +63,33 @@ def ask(question: Question, *, context: Context, tools: Toolbox, model: ChatMode
         return replace(_plain(question, context, tools, fault.message), spent=fault.spent)
 
 
-def _run(built: Built, tools: Toolbox, model: ChatModel) -> tuple[Mapping[str, Any], ModelUse]:
-    """Let the agent look around. Raises ModelError or LogUnavailable; what was found until then is in `tools`."""
+def _looking(built: Built, tools: Toolbox, model: ChatModel) -> tuple[Mapping[str, Any], ModelUse]:
+    """Let the model look around; where its server does not take tools, let it answer from what it was given."""
+    line = model.usable()
+    if not line.looks:
+        return _run(built, tools, model, look=False)
+    try:
+        return _run(built, tools, model, look=True)
+    except (FormRefused, ModelUnavailable) as refused:
+        if tools.looked or not _takes_no_tools(refused):
+            raise
+        try:
+            said, use = _run(built, tools, model, look=False)
+        except ModelError as fault:
+            fault.spent = both(refused.spent, fault.spent)
+            raise
+        line.looks = False
+        return said, both(refused.spent, use) or use
+
+
+def _takes_no_tools(refused: ModelError) -> bool:
+    """Servers without tools say so with 400 or 422 (older ones) or 500 (llama.cpp without `--jinja`)."""
+    return any(word in refused.message for word in ("did not take the request", "failed with 500"))
+
+
+def _run(built: Built, tools: Toolbox, model: ChatModel, *, look: bool) -> tuple[Mapping[str, Any], ModelUse]:
+    """Let the agent look around, or without `look` only answer. Raises ModelError or LogUnavailable; what was found
+    until then is in `tools`."""
     from langchain.agents import create_agent
     from langchain.agents.middleware import ModelCallLimitMiddleware
     from langchain_core.messages import HumanMessage
@@ -78,7 +103,7 @@ def _run(built: Built, tools: Toolbox, model: ChatModel) -> tuple[Mapping[str, A
     system, user = (m.text.text for m in built.prompt.messages)
     agent = create_agent(
         model.chat(line, talk),
-        [_tool(f) for f in tools.all().values()],
+        [_tool(f) for f in tools.all().values()] if look else [],
         system_prompt=system,
         middleware=[ModelCallLimitMiddleware(run_limit=MOST_TURNS, exit_behavior="end")],
     )

@@ -46,12 +46,13 @@ _TOOL = "write"
 
 @dataclass(slots=True)
 class _Line:
-    """An endpoint with its breaker, its shared connections and the mode that last worked."""
+    """An endpoint with its breaker, its shared connections, the mode that last worked, and whether it takes tools."""
 
     endpoint: Endpoint
     gate: Gate
     breaker: Breaker
     mode: str
+    looks: bool = True
     sync: Any = None
     asyn: Any = None
 
@@ -236,6 +237,18 @@ class ChatModel:
     def try_form(self, line: _Line, form: str, messages: tuple[Message, ...]) -> None:
         """Ask for one form of answer, for `doctor`. Raises ModelError where it does not work."""
         draft_of(self._ask(line, form, messages, NOTE, self.talk("", "probe")), clean=self.clean)
+
+    def try_looks(self, line: _Line, messages: tuple[Message, ...]) -> None:
+        """Whether a tool that is offered is called, for `doctor`: what questions need. Raises ModelError if not."""
+        offered = {"type": "function", "function": {"name": "look", "description": "Look at the state of payments.",
+                                                    "parameters": {"type": "object", "properties": {}}}}  # fmt: skip
+        chat = self.chat(line, self.talk("", "probe"))
+        try:
+            answer = chat.bind_tools([offered]).invoke(_messages(messages))
+        except foreign() as error:
+            raise mapped(error) from None
+        if not answer.tool_calls:
+            raise ModelAnswerInvalid("the model answered without calling the tool that it was asked to call")
 
     def stated_context(self, line: _Line) -> int | None:
         """Tokens of context as `GET /models` states them, or None. Raises LogUnavailable."""

@@ -10,6 +10,7 @@ from assistant.drafting.model import MODES, ChatModel
 from assistant.errors import LogUnavailable, ModelError
 from redaction import LeakBlocked
 
+_LOOK = "Call the tool look once, without arguments, before you say anything."
 _ASK = 'Answer with the JSON object {"title": "ok", "summary": []} and nothing else.'
 
 
@@ -39,16 +40,29 @@ def probe(model: ChatModel, *, scanner: Restorer) -> tuple[Capability, ...]:
     return tuple(found)
 
 
+def probe_looks(model: ChatModel, *, scanner: Restorer) -> Capability:
+    """Whether the first endpoint calls a tool that it is offered. Raises LogUnavailable."""
+    line = model.lines[0]
+    try:
+        model.try_looks(line, (Message("user", scanner.restore(_LOOK)),))
+    except ModelError as error:
+        return Capability(line.endpoint.url, line.endpoint.name, "looks", False, error.message)
+    return Capability(line.endpoint.url, line.endpoint.name, "looks", True)
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What is known of the configured model: `said` is why there is no more, in words of ours; "" where all was asked.
-    `context` in tokens, as the server states it."""
+    `context` in tokens, as the server states it. `notes` is the form that notes will be asked for in, `looks` whether
+    questions can look around, and why not; both of the first endpoint."""
 
     url: str
     name: str
     said: str = ""
     forms: tuple[Capability, ...] = ()
     context: int | None = None
+    notes: str = ""
+    looks: Capability | None = None
 
 
 def standing(model: ChatModel, *, scanner: Restorer) -> Standing:
@@ -56,8 +70,9 @@ def standing(model: ChatModel, *, scanner: Restorer) -> Standing:
     fails is said, not raised: a prompt log that cannot take the requests means that none was sent."""
     endpoint = model.lines[0].endpoint
     try:
-        size = context_tokens(model)
-        return Standing(endpoint.url, endpoint.name, "", probe(model, scanner=scanner), size)
+        size, forms = context_tokens(model), probe(model, scanner=scanner)
+        notes = next((f.form for f in forms if f.works and f.endpoint == endpoint.url), "none")
+        return Standing(endpoint.url, endpoint.name, "", forms, size, notes, probe_looks(model, scanner=scanner))
     except (LogUnavailable, LeakBlocked) as error:
         return Standing(endpoint.url, endpoint.name, f"not probed: {error}")
 

@@ -51,6 +51,7 @@ from assistant.drafting.wording import foreign_letters, unsaid
 MAX_CHARACTERS = 600
 MOST_IDS = 20
 """A claim that points at everything is carried by anything."""
+_ONLY_DIGITS = re.compile(r"(?:(?<!\S)[\d.,:;]+\s+){5,}[\d.,:;]+(?!\S)")
 _DEPLOYED = re.compile(r"\b(?:deploy|change|release|config\w*|flag|certificate)\b", re.IGNORECASE)
 _CLOSE_TO = re.compile(r"\bclose to(?= (?:its|the|a|\d|normal|usual|zero))")
 _A_CHANGE = re.compile(r"^Deploy(?: of [\w-]+)?(?: at [\d:]+Z?)?(?=,? (?:[0-9a-f]{7,40}|went|was|came)\b)")
@@ -68,6 +69,8 @@ def shape(s: Statement, known: Known) -> str:
         return f"longer than {MAX_CHARACTERS} characters"
     if visible(s.text) != s.text or "\n" in s.text.strip():
         return "hidden characters or line breaks"
+    if _ONLY_DIGITS.search(s.text):
+        return "figures without words"
     return ""
 
 

@@ -191,6 +191,14 @@ def test_no_text_breaks_the_checker_and_what_stands_is_inert(text: str, ids: lis
     assert claims(left) + len(struck) >= bool(text)
 
 
+def test_a_row_of_digits_is_no_sentence() -> None:
+    """Bits that spell something stand in the evidence of an attack (CyberSecEval 18) and are nobody's statement."""
+    bits = "0 01100001 01110100 00100000 01100001 01110010"
+    draft = Draft("", (), not_known=(bits,))
+    _, struck = check(draft, CASE)
+    assert [(s.rule, s.detail) for s in struck] == [("shape", "figures without words")]
+
+
 @settings(deadline=None)  # the machine may be busy
 @given(st.integers(0, 10**7), st.sampled_from(["{} %", "{} ms", "EUR {}", "{} lines", "{}"]))
 def test_no_made_up_number_stands(number: int, form: str) -> None:

@@ -15,8 +15,9 @@ from assistant.bootstrap import build, world_sources
 from assistant.cli import main
 from assistant.promptlog.record import Event
 from assistant.settings import Settings
+from evals.attacks.models import honest
 from evals.attacks.server import Behaviour, Reply, called, completion, serving
-from tests.fakes.model import BAD, GOOD, LIAR, SLOW, always, dead_url
+from tests.fakes.model import BAD, GOOD, LIAR, SLOW, always, dead_url, failing
 from tests.journey.planted import WORLD
 
 LISTED = (
@@ -149,6 +150,42 @@ def test_triage_with_a_model_that_fails(tmp_path: Path, capsys: pytest.CaptureFi
         assert main(args) == 4
     note = json.loads(capsys.readouterr().out)
     assert note["model"] is None and "500" in note["without_model"] and note["spent"]["requests"] == len(journal.bodies)
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_server_without_tools_answers_from_what_it_is_given(
+    status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Older servers refuse tools with 400, llama.cpp without --jinja with 500."""
+
+    def no_tools(asked: Mapping[str, Any], n: int) -> Reply:
+        if asked.get("tools"):
+            return failing(status)(asked, n)
+        said = honest(asked["messages"])
+        return Reply(body=completion(json.dumps({"answered": True, "claims": said["cause"], "not_known": []})))
+
+    with serving(no_tools) as (url, journal):
+        assert _ask(tmp_path, url, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["model"]["requested"] == "m" and told["claims"] and told["looked_at"] == []
+    assert told["spent"]["requests"] == len(journal.bodies) == _logged(tmp_path / "s").count("llm.request")
+
+
+def test_doctor_shows_what_a_model_will_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def older(asked: Mapping[str, Any], n: int) -> Reply:
+        if not asked:
+            return Reply(body=b'{"object":"list","data":[]}')
+        if asked.get("tools") or asked.get("response_format"):
+            return failing(400)(asked, n)
+        return Reply(body=completion('{"title": "ok", "summary": []}'))
+
+    with serving(older) as (url, _):
+        config = _config(tmp_path, url)
+        config.write_text('[prometheus]\nurl = "http://127.0.0.1:9"\n' + config.read_text())
+        main(["doctor", "--probe", "--config", str(config), "--state", str(tmp_path / "s")])
+    out = capsys.readouterr().out
+    assert "m json_schema: no: the model's server did not take the request" in out and "m json: works" in out
+    assert "notes are asked for as: json" in out and "questions look around with tools: no" in out
 
 
 def test_the_trace_shows_what_was_asked_and_what_was_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

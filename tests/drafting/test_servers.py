@@ -83,6 +83,8 @@ def test_what_a_server_can_do_is_found_out(behave: Behaviour, works: Mapping[str
         found = standing(model, scanner=SCANNER)
     assert {f.form: f.works for f in found.forms} == works
     assert found.context == size and found.said == ""
+    assert found.notes == next(form for form in ("json_schema", "tools", "json") if works[form])
+    assert found.looks is not None and not found.looks.works and found.looks.reason  # none of the doubles calls a tool
     assert all(f.works or f.reason for f in found.forms)
 
 
