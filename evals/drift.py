@@ -34,13 +34,15 @@ def rules(report: Mapping[str, Any]) -> str:
 
     mix = accepted_mix(report)
     constants = [{"record": f"payops_accepted:{name}", "expr": f"vector({value})"} for name, value in mix.items()]
-    alerts = [*_alerts(), *(_against_kept() if "redactions_a_note" in mix else ())]
+    # Without a model there is no drafted note: what people wait for are the facts.
+    waited = "note" if report["head"]["solver"] == "model" else "facts"
+    alerts = [*_alerts(waited), *(_against_kept() if "redactions_a_note" in mix else ())]
     group = {"name": "payops-drift", "interval": "5m", "rules": [*constants, *alerts]}
     head = f"# Made by `payops eval report FILE --rules OUT` from the report of release {report['head']['release']}.\n"
     return head + yaml.safe_dump({"groups": [group]}, sort_keys=False, width=140)
 
 
-def _alerts() -> list[dict[str, Any]]:
+def _alerts(waited: str) -> list[dict[str, Any]]:
     notes = f"sum(increase(payops_verdicts_total[{DAY}]))"
     enough = f"{notes} > 20"
 
@@ -84,7 +86,7 @@ def _alerts() -> list[dict[str, Any]]:
         ),
         _alert(
             "PayopsNotesSlow",
-            "histogram_quantile(0.95, sum by (le) (increase(payops_note_seconds_bucket[1h]))) > "
+            f"histogram_quantile(0.95, sum by (le) (increase(payops_{waited}_seconds_bucket[1h]))) > "
             "4 * scalar(clamp_min(payops_accepted:seconds_p95, 5))",
             "notes take far longer than in the accepted report",
         ),

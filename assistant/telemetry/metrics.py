@@ -129,11 +129,14 @@ def new_metrics() -> Metrics:
     return metrics
 
 
-def count_note(metrics: Metrics, note: Note) -> None:
-    """What drifts when the assistant itself does: verdicts, strikes, redactions, retrieval scores."""
-    metrics.verdicts.labels(note.hypotheses[0].verdict if note.hypotheses else "none").inc()
+def count_note(metrics: Metrics, note: Note, *, again: bool = False) -> None:
+    """What drifts when the assistant itself does: verdicts, strikes, redactions, retrieval scores. `again`: the same
+    look was counted already, and this note of it only adds what a model's draft had struck and kept."""
     metrics.struck.inc(len(note.struck))
     metrics.kept.inc(len(note.summary) + len(note.cause) + len(note.next_steps))
+    if again:
+        return
+    metrics.verdicts.labels(note.hypotheses[0].verdict if note.hypotheses else "none").inc()
     for klass, count in note.redactions.items():
         metrics.redactions.labels(klass if _CLASS.fullmatch(klass) else "OTHER").inc(count)
     metrics.retrieval.observe(note.runbooks[0].score if note.runbooks else 0.0)

@@ -63,6 +63,7 @@ ALL_TABLES = (
     CURSOR_TABLES,
 )
 
+_COUNTED = 1000  # incidents whose last round is remembered until its draft comes
 _LOG = logging.getLogger("payops.workflow")
 
 
@@ -115,6 +116,7 @@ class Service:
         self._work = Work(self._parts())
         self.engine = Engine(self._work, me=self.me, concurrency=w.settings.concurrency, apart_s=w.apart_s)
         self._received: dict[str, float] = {}
+        self._counted: dict[str, str] = {}
         self._loops = self._background()
         self._read_metrics()
 
@@ -308,10 +310,15 @@ class Service:
             self._w.metrics.takeovers.inc(taken)
 
     def _told(self, key: str, note: Note) -> None:
-        """A note was kept: count it, wake the outlets."""
-        kind = key.split(".")[1]
+        """A note was kept: count it, wake the outlets. A round's facts and its draft are one look: only what the draft
+        adds is counted again, or every share a note would be halved where a model writes."""
+        number, kind = key.split(".")[:2]
         self._w.metrics.notes.labels(kind, "yes" if note.model else "no").inc()
-        count_note(self._w.metrics, note)
+        count_note(self._w.metrics, note, again=self._counted.pop(note.incident_id, "") == number)
+        if kind == "facts":
+            self._counted[note.incident_id] = number
+            while len(self._counted) > _COUNTED:
+                self._counted.pop(next(iter(self._counted)))
         extra = {
             "incident": note.incident_id,
             "revision": note.revision,

@@ -124,16 +124,16 @@ def _lines(d: make.Draft, planter: Planter, now: float, seed: int) -> list[dict[
 
 @contextmanager
 def loki_of(entries: Sequence[Mapping[str, Any]]) -> Iterator[Server]:
-    """A Loki over these lines: selector and line filter are applied, limits and errors are the recorded ones."""
-    rows = sorted(((int(e["ts"]), dict(e["labels"]), str(e["line"])) for e in entries), key=lambda r: r[0])
-    names = sorted({name for _, labels, _ in rows for name in labels})
+    """A Loki over these lines, also those that come later: selector and line filter are applied, limits and errors are
+    the recorded ones."""
 
     def answer(asked: Asked) -> Answer:
+        rows = sorted(((int(e["ts"]), dict(e["labels"]), str(e["line"])) for e in entries), key=lambda r: r[0])
         path = asked.path.removeprefix("/loki/api/v1/")
         if asked.method != "GET" or path == asked.path:
             return recorded("err_404")
         if path == "labels":
-            return _success(names)
+            return _success(sorted({name for _, labels, _ in rows for name in labels}))
         if match := re.fullmatch(r"label/(\w+)/values", path):
             return _success(sorted({labels[match[1]] for _, labels, _ in rows if match[1] in labels}))
         if path == "index/stats":

@@ -81,3 +81,15 @@ def test_no_class_of_a_note_is_a_label_unless_it_is_a_class() -> None:
     assert 'payops_redactions_total{klass="PAN"} 3.0' in text
     assert 'payops_redactions_total{klass="OTHER"} 3.0' in text
     assert "4111" not in text
+
+
+def test_a_rounds_draft_adds_its_strikes_and_is_no_second_look() -> None:
+    metrics = new_metrics()
+    note = replace(a_note(), redactions={"PAN": 3})
+    count_note(metrics, note)
+    count_note(metrics, note, again=True)
+    text = metrics.render()[0].decode()
+    assert 'payops_redactions_total{klass="PAN"} 3.0' in text
+    assert sum(float(x.rsplit(" ", 1)[1]) for x in text.splitlines() if x.startswith("payops_verdicts_total{")) == 1
+    assert "payops_retrieval_score_count 1.0" in text
+    assert f"payops_claims_struck_total {2.0 * len(note.struck)}" in text
