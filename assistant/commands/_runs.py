@@ -51,12 +51,13 @@ def lab_run(wanted: Wanted) -> Mapping[str, Any]:
     release = release_of(load_settings(wanted.config)).id
     config = str(wanted.config.resolve()) if wanted.config else ""
     head = Head(FORMAT, release, wanted.solver, config, wanted.without, lab_id())  # type: ignore[arg-type]
+    before = accepted_report()  # what is wrong with it is said now, not at the end
     chosen = samples(wanted.kinds_named, seeds_of(wanted.seeds), list(wanted.faults))
     with tempfile.TemporaryDirectory(prefix="payops-eval-") as scratch:
         file = _cases_of(wanted.out or Path(scratch), head)
         done = sum(s.name in read_cases(file, head) for s in chosen)
         found = watched(run(chosen, head, file, jobs=wanted.jobs), "lab", total=len(chosen), done=done)
-        return report_of(list(found), head, accepted_report())
+        return report_of(list(found), head, before)
 
 
 def _cases_of(out: Path, head: Head) -> Path:

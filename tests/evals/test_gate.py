@@ -14,11 +14,11 @@ from assistant.commands._shared import progress_line
 from assistant.errors import UsageError
 from evals.cases_file import cases_file, read_cases
 from evals.gate import GATE, Gate, judge, paired, read_gate, value
-from evals.head import FORMAT, Head
+from evals.head import FORMAT, Head, lab_id
 from evals.intervals import paired_difference, wilson
 from evals.lab.spec import shipped
 from evals.report_page import html
-from evals.reports import mark_of, read_report, readme_table, report_of, seeds_in, write_table
+from evals.reports import accepted_report, mark_of, read_report, readme_table, report_of, seeds_in, write_table
 from evals.samples import Sample, run, samples, seeds_of
 from evals.sets.lab import said
 from evals.sets.lab_causes import CAUSES
@@ -346,12 +346,13 @@ def test_other_worlds_are_never_paired() -> None:
 
 
 def test_an_edited_or_shortened_report_is_refused(tmp_path: Path) -> None:
-    report = report_of([case("a/1"), case("b/1", right=False)], HEAD, None)
+    ours = Head(FORMAT, "abc", "line", lab=lab_id())
+    report = report_of([case("a/1"), case("b/1", right=False)], ours, None)
     file = tmp_path / "r.json"
     file.write_text(json.dumps(report))
     assert read_report(file)["head"]["release"] == "abc"
     figures = {**report["figures"], "cause@1": "1.000 (2/2, 0.34-1.00)"}
-    double = report_of([case("a/1")] * 2, HEAD, None)["figures"]
+    double = report_of([case("a/1")] * 2, ours, None)["figures"]
     hostile = {
         "figures": {**report, "figures": figures},
         "shortened": {**report, "cases": report["cases"][:1]},
@@ -364,6 +365,17 @@ def test_an_edited_or_shortened_report_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UsageError) as told:
             read_report(file)
         assert "run the evaluation again" in str(told.value), what
+
+
+def test_a_report_of_another_lab_is_read_for_what_it_says(tmp_path: Path) -> None:
+    """The accepted report outlives the rules that it was scored by: a figure that is counted otherwise today is no
+    forgery."""
+    report = report_of([case("a/1")], Head(FORMAT, "abc", "line", lab="before"), None)
+    report["figures"]["kind@1"] = "0.900 (9/10, 0.596-0.982)"
+    file = tmp_path / "r.json"
+    file.write_text(json.dumps(report))
+    assert read_report(file)["figures"]["kind@1"].startswith("0.900")
+    assert accepted_report() is not None
 
 
 def test_the_difference_of_pairs_has_newcombes_interval() -> None:

@@ -22,7 +22,7 @@ from assistant.promptlog.record import Event, Record
 from assistant.release import release_of
 from assistant.settings import Settings
 from evals.approval import parse_statement, report_hash, sign
-from evals.head import FORMAT, Head
+from evals.head import FORMAT, Head, lab_id
 from evals.history import history
 from evals.people import parse_people
 from evals.promote import NOBODY, Place, accepted_by, baseline, check_accepted, promote, statement
@@ -64,9 +64,9 @@ class Team:
         git(repo, "add", "-A")
         git(repo, "commit", "-q", "-m", message, "--author", author)
 
-    def report(self, release: str = "", **more: Any) -> dict[str, Any]:
+    def report(self, release: str = "", *, lab: str = lab_id(), **more: Any) -> dict[str, Any]:
         cases = [case(f"a/{i}") for i in range(3)] + [case("healthy/1", quiet=True, **more)]
-        return report_of(cases, Head(FORMAT, release or release_of(self.settings).id, "line"), None)
+        return report_of(cases, Head(FORMAT, release or release_of(self.settings).id, "line", lab=lab), None)
 
     def approve(self, report: dict[str, Any], by: str = "bea", *, rollback: bool = False, now: float = NOW) -> str:
         action = "rollback" if rollback else "accept"
@@ -230,6 +230,12 @@ def test_somebody_outside_the_list_is_refused(team: Team) -> None:
 
 def test_another_release_is_refused(team: Team) -> None:
     refused(team, lambda: team.approve(team.report("0123456789ab")), "is of release 0123456789ab")
+
+
+def test_a_report_of_another_lab_is_refused(team: Team) -> None:
+    report = team.report(lab="feedbeef")
+    refused(team, lambda: team.approve(report), "with another lab")
+    refused(team, lambda: baseline(report, team.settings, place=team.place), "with another lab")
 
 
 def test_an_approval_is_used_once_and_for_what_came_before_it(team: Team) -> None:
