@@ -91,10 +91,26 @@ def read_gate(file: Path = GATE) -> Gate:
     for table in raw:
         if table not in _TABLES:
             raise UsageError(f'{file}: unknown table "{table}"', mend=f"known: {', '.join(sorted(_TABLES))}")
-        for figure in raw[table] if table != "small" else ():
+        if not isinstance(raw[table], dict):
+            raise UsageError(f"{file}: {table} is not a table", mend=f"write [{table}]")
+        for figure, limit in raw[table].items() if table != "small" else ():
             if figure not in known:
                 raise UsageError(f'{file}: no figure "{figure}"', mend=f"known: {', '.join(sorted(known))}")
+            if isinstance(limit, bool) or not isinstance(limit, int | float):
+                raise UsageError(f'{file}: "{figure}" in [{table}] is no number', mend=f'"{figure}" = 0.8')
+    _small(file, raw.get("small", {}))
     return Gate(*(raw.get(t, {}) for t in ("at_least", "at_most", "may_fall", "small")))
+
+
+def _small(file: Path, small: Mapping[str, Any]) -> None:
+    """`kinds` and `seeds`, both or neither, and nothing else."""
+    kinds, seeds = small.get("kinds"), small.get("seeds")
+    unknown = sorted(set(small) - {"kinds", "seeds"})
+    if unknown:
+        raise UsageError(f'{file}: unknown key "{unknown[0]}" in [small]', mend="known: kinds, seeds")
+    good = isinstance(kinds, list) and all(isinstance(k, str) for k in kinds) and isinstance(seeds, str)
+    if small and not good:
+        raise UsageError(f"{file}: [small] wants kinds and seeds", mend='kinds = ["healthy"], seeds = "901"')
 
 
 def value(figure: object) -> float | None:

@@ -72,6 +72,21 @@ def lab_folder(data: Path, answers: Path | None) -> Mapping[str, Any]:
     return lab.score(list(watched(lab.predict(data), "lab")), data, answers)
 
 
+def of_this_release(report: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
+    """The report, if it was measured with what runs here: a change is not judged by what was before it. UsageError
+    else."""
+    from assistant.errors import UsageError
+    from assistant.release import release_of
+    from assistant.settings import load_settings
+
+    config = str(report["head"].get("config", ""))
+    here, measured = release_of(load_settings(Path(config) if config else None)).id, report["head"]["release"]
+    if measured != here:
+        mend = "run the evaluation again, or judge it in the checkout that it was measured in"
+        raise UsageError(f"{file}: of release {measured}, this is {here}", mend=mend)
+    return report
+
+
 def written(result: Mapping[str, Any], html: Path | None, report: Path | None) -> None:
     """The page and the JSON, where they are asked for."""
     from evals.report_page import html as page

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from assistant.commands._accept import ACCEPTING
-from assistant.commands._runs import Wanted, lab_folder, lab_run, show, written
+from assistant.commands._runs import Wanted, lab_folder, lab_run, of_this_release, show, written
 from assistant.commands._shared import AsJson, Config, State, one_line, print_json, watched
 
 # ruff: noqa: T201
@@ -111,6 +111,7 @@ def gate(
     as_json: AsJson = False,
 ) -> None:
     """Compare with the floors and the last accepted report; exit 1 naming what fell."""
+    from assistant.errors import UsageError
     from evals.gate import GATE, judge, read_gate
     from evals.promote import accepted_by
     from evals.reports import accepted_report, read_report, seeds_in
@@ -118,8 +119,10 @@ def gate(
     with one_line():
         limits = read_gate(rules or GATE)
         if report:
-            result: Mapping[str, Any] = read_report(report)
+            result: Mapping[str, Any] = of_this_release(read_report(report), report)
         elif small:
+            if not limits.small:
+                raise UsageError("this gate file has no small gate", mend="add [small] with kinds and seeds")
             result = lab_run(Wanted(",".join(limits.small["kinds"]), str(limits.small["seeds"]), jobs=jobs, out=out))
         else:
             result = lab_run(Wanted(kinds, seeds or seeds_in(accepted_report()) or "1-20", jobs=jobs, out=out))

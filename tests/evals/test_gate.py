@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from assistant.analysis.payments import KINDS
 from assistant.commands._shared import progress_line
+from assistant.commands.evaluate import app
 from assistant.errors import UsageError
+from assistant.release import release_of
+from assistant.settings import Settings
 from evals.cases_file import cases_file, read_cases
 from evals.gate import GATE, Gate, judge, paired, read_gate, value
 from evals.head import FORMAT, Head, lab_id
@@ -130,6 +134,11 @@ def test_the_shipped_gate_reads() -> None:
         ("[floors]\na = 1\n", 'unknown table "floors"'),
         ('[at_least]\n"cause@9" = 1\n', 'no figure "cause@9"'),
         ("x", "not TOML"),
+        ("at_least = 1\n", "at_least is not a table"),
+        ('[at_least]\n"cause@1" = "high"\n', '"cause@1" in .at_least. is no number'),
+        ('[at_most]\n"leaks" = true\n', "is no number"),
+        ('[small]\nkinds = ["healthy"]\nseeds = "1"\nhours = 2\n', 'unknown key "hours"'),
+        ("[small]\nkinds = 3\n", "wants kinds and seeds"),
     ],
 )
 def test_a_wrong_gate_file_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -390,3 +399,27 @@ def test_the_difference_of_pairs_has_newcombes_interval() -> None:
 def test_progress_without_a_terminal_says_what_is_left() -> None:
     line = progress_line("lab", 130, 1300, 240.0, deque([0.0, 1.0, 2.0]))
     assert line == "lab: 130 of 1300 (10%), 4 min, about 20 min left"
+
+
+def test_the_gate_judges_a_report_of_what_runs_here_and_no_other(tmp_path: Path) -> None:
+    file, limits = tmp_path / "r.json", tmp_path / "gate.toml"
+    limits.write_text('[at_least]\n"cause@1" = 0.9\n')
+    release = release_of(Settings()).id
+    common = ["gate", "--report", str(file), "--gate", str(limits)]
+
+    def written(right: bool, release: str) -> None:
+        cases = [{**c, "right@1": right} for c in (accepted_report() or {})["cases"]]
+        file.write_text(json.dumps(report_of(cases, Head(FORMAT, release, "line", lab="before"), None)))
+
+    written(True, "0123456789ab")
+    other = CliRunner().invoke(app, common)
+    assert other.exit_code != 0 and f"of release 0123456789ab, this is {release}" in other.stderr
+    written(True, release)
+    held = CliRunner().invoke(app, common)
+    assert held.exit_code == 0, held.output
+    assert "the gate holds" in held.stdout and "approved by nobody" in held.stdout
+    written(False, release)
+    fell = CliRunner().invoke(app, common)
+    assert fell.exit_code == 1 and "fell: cause@1: 0.000" in fell.stdout
+    small = CliRunner().invoke(app, ["gate", "--small", "--gate", str(limits)])
+    assert small.exit_code != 0 and "has no small gate" in small.stderr
