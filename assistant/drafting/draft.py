@@ -33,7 +33,7 @@ class OwnPrompts(Protocol):
     """A model that brings prompt files of its own: a candidate."""
 
     @property
-    def prompts(self) -> Mapping[Task, Template]: ...
+    def prompt_files(self) -> Mapping[Task, Template]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def tell(
 def _asked(
     task: Task, context: Context, model: Model, scanner: Restorer, budget_tokens: int, question: str | None
 ) -> tuple[Draft, ModelUse, Built]:
-    form = model.prompts.get(task) if isinstance(model, OwnPrompts) else None
+    form = model.prompt_files.get(task) if isinstance(model, OwnPrompts) else None
     built = build_prompt(task, context, question=question, budget_tokens=budget_tokens, scanner=scanner, form=form)
     try:
         return (*_complete(model, built), built)

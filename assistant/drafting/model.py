@@ -70,7 +70,7 @@ class ChatModel:
     sleep: Callable[[float], None]
     facts: Mapping[str, Value] = field(default_factory=dict)
     label: str = "live"
-    prompts: Mapping[Task, Template] = field(default_factory=dict)
+    prompt_files: Mapping[Task, Template] = field(default_factory=dict)
 
     @classmethod
     def from_settings(
@@ -85,13 +85,13 @@ class ChatModel:
         facts: Mapping[str, Value] | None = None,
         only: Endpoint | None = None,
         label: str = "live",
-        prompts: Mapping[Task, Template] | None = None,
+        prompt_files: Mapping[Task, Template] | None = None,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> ChatModel:
         """`redact` is applied to a text of an answer in which the scanner finds something: a model can make up a card
         number. `facts` go into every record (release id, attestation id). `only` replaces the configured endpoints,
-        `prompts` the shipped prompt files: a shadow. SettingsError where the endpoint may not be used."""
+        `prompt_files` the shipped ones: a shadow. SettingsError where the endpoint may not be used."""
         quiet_telemetry()
         limits = Limits(
             settings.max_tokens_incident, settings.max_tokens_day, settings.max_cost_incident, settings.max_cost_day
@@ -102,7 +102,7 @@ class ChatModel:
             _Line(e, Gate(log, scanner, e.url, e.statement, e.headers, budget, prices, redact), Breaker(now), first)
             for e in ((only,) if only else endpoints(settings))
         )
-        return cls(settings, lines, scanner, redact, actor, origin, sleep, facts or {}, label, prompts or {})
+        return cls(settings, lines, scanner, redact, actor, origin, sleep, facts or {}, label, prompt_files or {})
 
     @property
     def prompt_tokens(self) -> int:

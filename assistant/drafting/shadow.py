@@ -63,7 +63,7 @@ def candidate(
     prompts = templates_in(Path(settings.shadow_prompts)) if settings.shadow_prompts else {}
     return ChatModel.from_settings(
         as_candidate(settings), log=log, scanner=scanner, redact=redact, actor=actor, only=endpoint, label="shadow",
-        prompts=prompts,
+        prompt_files=prompts,
     )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def differences(settings: ModelSettings, model: ChatModel) -> Mapping[str, str]:
     found = {
         "model": endpoint.name if endpoint.name != settings.name else "",
         "url": endpoint.url if endpoint.url != settings.url.rstrip("/") else "",
-        **{f"prompt {task}": f"{form.name} {form.sha256[:12]}" for task, form in model.prompts.items()},
+        **{f"prompt {task}": f"{form.name} {form.sha256[:12]}" for task, form in model.prompt_files.items()},
         **{
             name: str(getattr(mine, name))
             for name in ("temperature", "seed", "response_format", "reasoning_effort")
