@@ -101,6 +101,15 @@ def test_each_alert_fires_when_it_should(tmp_path: Path) -> None:
     assert "SUCCESS" in promtool("test", "rules", str(units))
 
 
+def test_each_alert_is_tried_both_ways() -> None:
+    """An alert that is never seen to fire, or never seen to be quiet, is not tested."""
+    alerts = {r["alert"] for g in yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"] for r in g["rules"]}
+    units = yaml.safe_load(UNITS.read_text(encoding="utf-8"))
+    tried = [t for unit in units["tests"] for t in unit["alert_rule_test"]]
+    assert {t["alertname"] for t in tried if t["exp_alerts"]} == alerts
+    assert {t["alertname"] for t in tried if not t["exp_alerts"]} == alerts
+
+
 @pytest.mark.parametrize("which", ["rules", "dashboard"])
 def test_every_query_parses_and_every_metric_is_exported(which: str, exported: set[str]) -> None:
     document = yaml.safe_load(RULES.read_text(encoding="utf-8")) if which == "rules" else dashboard()

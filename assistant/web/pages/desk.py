@@ -18,6 +18,7 @@ from assistant.telemetry.metrics import Metrics
 from assistant.web.access import Person
 from assistant.web.pages.history import History
 from assistant.web.pages.looks import Looks
+from assistant.web.pages.verified import Verified
 from assistant.workflow.board import Board
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Desk:
     outside: Callable[[], tuple[str, ...]]
     looks: Looks = field(default_factory=Looks)
     queue: Queue = field(default_factory=Queue)
+    verified: Verified = field(default_factory=Verified)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def auditor(self, person: Person) -> Auditor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,6 @@ from assistant.web.pages.release_view import changes, promotions
 from assistant.web.pages.render import Ask, page
 
 SHOWN = 50
-_READS = 2000
 
 
 def ledger(ask: Ask) -> Response:
@@ -51,7 +49,7 @@ def _ledger(ask: Ask, report: dict[str, Any] | None) -> Response:
         for s in shown
     ]
     last = log.store.last_signed()
-    verified = next(_verifications(log), None)
+    verified = ask.desk.verified.newest(log)
     return page(
         ask, "ledger.html", stands=stands, checkpoints=checkpoints, total=len(signed), report=report,
         last=last, verified=verified,
@@ -59,12 +57,6 @@ def _ledger(ask: Ask, report: dict[str, Any] | None) -> Response:
         older=shown[-1].size if len(older) > SHOWN else None,
         origin=log.origin, keys=[str(v) for v in log.keys.verifiers()],
     )  # fmt: skip
-
-
-def _verifications(log: Log) -> Iterator[Record]:
-    """Verifications that are records, the newest first; looked for among the newest reads."""
-    found = log.search(Filter(events=(Event.AUDIT_READ.value,)), newest_first=True)
-    return (r for r in itertools.islice(found, _READS) if r.facts.get("action") == "verify")
 
 
 def _tail(log: Log, stands: Health) -> float | None:
