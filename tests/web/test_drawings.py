@@ -36,7 +36,9 @@ def attributes(body: ET.Element) -> set[str]:
 
 def test_a_chart_says_its_axis_onset_and_threshold() -> None:
     t = [T0 - 600 + 15 * i for i in range(80)]
-    made = draw("c", title="approval", unit="ratio", t=t, series={"all": [0.9] * 40 + [0.1] * 40}, onset=T0, threshold=0.8)
+    made = draw(
+        "c", title="approval", unit="ratio", t=t, series={"all": [0.9] * 40 + [0.1] * 40}, onset=T0, threshold=0.8
+    )
     assert made is not None and made.onset is not None and made.threshold is not None
     assert made.day == "23 Nov 2026" and made.onset.text == "onset 17:48:02"
     assert made.left < made.onset.at < made.right and made.top < made.threshold.at < made.bottom
