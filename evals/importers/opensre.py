@@ -7,6 +7,7 @@ The families of that suite differ in their files; so this reads shapes and not n
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,20 +15,41 @@ from typing import Any
 
 import numpy as np
 
+from assistant.analysis.cluster import Fact
 from assistant.analysis.database import Event, Measure, Query, Vitals
+from assistant.errors import UsageError
 from evals.importers.edgedelta import seconds
 
 _TEXT = ("message", "msg", "log", "line", "summary", "reason", "note", "description", "text", "body")
-_TIME = ("date", "timestamp", "time", "ts", "lastTimestamp", "created_at", "firstSeen", "@timestamp")
+_READ = {".json", ".yaml", ".yml", ".txt", ".log"}
+_ANSWERS = re.compile(r"(?i)(answer|scenario|ground_?truth|expected|rubric|solution)")
+"""Names of files that tell the answer: never read, wherever they lie."""
+_TIME = (
+    "date",
+    "timestamp",
+    "time",
+    "ts",
+    "lastTimestamp",
+    "created_at",
+    "firstSeen",
+    "@timestamp",
+    "lastSeen",
+    "eventTime",
+    "last_timestamp",
+    "last_seen",
+    "startTime",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SreCase:
-    """`sources` are the names of the evidence files; `alert` is its text."""
+    """`sources` are the names of the evidence files; `facts` every object and line in them as text, with its time where
+    it has one."""
 
     id: str
     vitals: Vitals
     sources: tuple[str, ...]
+    facts: tuple[Fact, ...] = ()
 
 
 def cases(data: Path) -> Iterator[SreCase]:
@@ -37,20 +59,56 @@ def cases(data: Path) -> Iterator[SreCase]:
         events: list[Event] = []
         queries: list[Query] = []
         clients: list[tuple[str, float]] = []
-        sources, alert = [], ""
-        for path in sorted(folder.glob("*.json")):
-            value = json.loads(path.read_text(encoding="utf-8"))
+        sources, alert, facts = [], "", list[Fact]()
+        for path in sorted(p for p in folder.iterdir() if p.suffix in _READ and not _ANSWERS.match(p.stem)):
+            value = _value(path)
             if path.stem.startswith("alert"):
                 alert = " ".join(_texts(value))
                 continue
             sources.append(path.stem)
+            facts += _facts(value, path.stem)
             for node in _nodes(value):
                 _collect(node, path.stem, measures, events, queries)
                 clients += _clients(node)
         vitals = Vitals(
             alert, tuple(measures), tuple(sorted(events, key=lambda e: e.t)), tuple(queries), tuple(clients)
         )
-        yield SreCase(folder.name, vitals, tuple(_family(sources)))
+        yield SreCase(folder.name, vitals, tuple(_family(sources)), tuple(facts))
+
+
+def _value(path: Path) -> Any:
+    """What a file holds: JSON, YAML, or lines of text. UsageError where it says it is JSON or YAML and is not."""
+    import yaml
+
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if path.suffix in {".txt", ".log"}:
+        return text.splitlines()
+    try:
+        return json.loads(text) if path.suffix == ".json" else list(yaml.safe_load_all(text))
+    except (ValueError, yaml.YAMLError) as error:
+        mend = "mend the file, or give it the ending .txt"
+        raise UsageError(f"{path}: not {path.suffix[1:]} ({error})", mend=mend) from None
+
+
+def _facts(value: Any, source: str) -> Iterator[Fact]:
+    """Every object with plain values as one line (`key=value …`), every plain text in a list as it is."""
+    if isinstance(value, list):
+        yield from (f for v in value for f in ([Fact(v, source)] if isinstance(v, str) else _facts(v, source)))
+    elif isinstance(value, Mapping) and not isinstance(value.get("timestamps"), list):
+        plain = {k: v for k, v in value.items() if isinstance(v, (str, int, float)) and v != ""}
+        if plain:
+            yield Fact(" ".join(f"{k}={v}" for k, v in plain.items())[:800], source, _when(value))
+        for v in value.values():
+            yield from _facts(v, source) if isinstance(v, (list, Mapping)) else ()
+
+
+def _when(node: Mapping[str, Any]) -> float:
+    """The time of a node, NaN where it has none that can be read."""
+    for key in _TIME:
+        found = seconds(str(node[key])) if node.get(key) else float("nan")
+        if found == found:
+            return found
+    return float("nan")
 
 
 def _family(stems: list[str]) -> list[str]:
@@ -118,7 +176,7 @@ def _collect(
         queries.append(Query(node["statement"], float(node.get("db_load_avg", 0)), waits))
         return
     text = next((str(node[k]) for k in _TEXT if isinstance(node.get(k), str) and node[k]), "")
-    when = next((seconds(str(node[k])) for k in _TIME if node.get(k)), float("nan"))
+    when = _when(node)
     if text and when == when:
         kinds = node.get("event_categories") or node.get("type") or node.get("level") or ""
         events.append(Event(when, text, source, " ".join(kinds) if isinstance(kinds, list) else str(kinds)))

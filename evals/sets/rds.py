@@ -1,4 +1,6 @@
-"""opensre synthetic database incidents: the category and the facts that a note must and must not hold."""
+"""opensre synthetic incidents, of databases and of workloads on Kubernetes: the category, and the facts that a note
+must and must not hold.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from assistant.analysis.cluster import diagnose_cluster, on_cluster
 from assistant.analysis.database import Diagnosis, diagnose
 from assistant.analysis.stats import wilson
 from evals.importers.opensre import SreCase, cases
@@ -18,7 +21,14 @@ TARGETS = {"passed": 0.8}
 def predict(data: Path) -> Iterator[dict[str, Any]]:
     """`{case, answer}` per case, the answer a note in the form of `--json`, with its category."""
     for case in cases(data):
-        yield {"case": case.id, "answer": note_of(case, diagnose(case.vitals))}
+        yield {"case": case.id, "answer": note_of(case, diagnosis_of(case))}
+
+
+def diagnosis_of(case: SreCase) -> Diagnosis:
+    """By the vital signs of a database, or by what a cluster says of its workloads, as the evidence is."""
+    if on_cluster(case.facts, case.vitals.alert) and not case.vitals.queries:
+        return diagnose_cluster(case.vitals, case.facts)
+    return diagnose(case.vitals)
 
 
 def note_of(case: SreCase, d: Diagnosis) -> dict[str, Any]:

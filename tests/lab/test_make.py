@@ -214,3 +214,17 @@ def test_values_are_written_as_the_rules_saw_them(written: tuple[Path, dict], ou
         row = json.loads(line)
         assert row["labels"] == labels
         np.testing.assert_array_equal(np.array([np.nan if v is None else v for v in row["v"]]), values)
+
+
+@pytest.mark.parametrize("kind", ["fx-stale", "batch-overrun", "secret-in-logs", "bin-declined", "connector-latency"])
+def test_the_onset_lies_in_the_stretch_that_nothing_tells_apart(kind: str) -> None:
+    truth = world(kind, 3).truth
+    first, last = truth.span
+    assert first <= truth.onset <= last
+    hit = truth.attempts.t[truth.outcome.fault >= 0]
+    if len(hit):
+        assert last <= hit.min() + truth.outcome.total.max()
+    if kind == "fx-stale":
+        assert truth.onset - 400.0 < first < truth.onset
+    if kind == "batch-overrun":
+        assert last == truth.onset + 1800.0
