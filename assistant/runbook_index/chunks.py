@@ -18,7 +18,7 @@ WORDS = 90
 MOST = 4  # the opening, the impact, the first steps: later ones cost time and move one query in a hundred
 CHUNKING = "prose-90x4"  # part of a stored version's name: change it with the cutting
 LEAST = 0.4
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,}).*?^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"`{3,}|~{3,}")
 
 
 def chunks(runbook: Runbook) -> tuple[str, ...]:
@@ -32,7 +32,20 @@ def chunks(runbook: Runbook) -> tuple[str, ...]:
 
 
 def prose(text: str) -> str:
-    return plain(_FENCE.sub(" ", text))
+    return plain("\n".join(_outside_fences(text)))
+
+
+def _outside_fences(text: str) -> Iterator[str]:
+    """Lines that stand in no fence; one that is never closed runs to the end (CommonMark 0.31, 4.5)."""
+    fence = ""
+    for line in text.splitlines():
+        bare = line.strip()
+        if fence:
+            fence = "" if bare.startswith(fence) and not bare.strip(fence[0]) else fence
+        elif begun := _FENCE.match(bare):
+            fence = begun[0]
+        else:
+            yield line
 
 
 def _headed(heading: str, text: str) -> list[str]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+FRONT_MATTER_LENGTH, FRONT_MATTER_DEPTH = 16 * 1024, 10
+MOST_HEADINGS = 2000
 LISTS = ("alertnames", "services", "kinds", "symptoms", "related")
 FOLDER_PAGES = frozenset({"readme", "index", "_index"})
 STEP_HEADINGS = ("diagnosis", "mitigation")
@@ -87,7 +89,7 @@ class Runbook:
 def parse_runbook(text: str, *, path: str, digest: str, origin: str = "") -> Runbook:
     """Read one file's text. Raises RunbookIndexError where the front matter is broken; a file without any is fine."""
     meta, body, first_line = split_front_matter(text, path=path)
-    sections = tuple(_sections(body, first_line=first_line))
+    sections = tuple(_sections(body, path=path, first_line=first_line))
     lists = {key: _strings(meta.get(key), key=key, path=path) for key in LISTS}
     named = _title(sections)
     stem = named if "#" in path else _stem(path)
@@ -122,17 +124,33 @@ def split_front_matter(text: str, *, path: str) -> tuple[dict[str, Any], str, in
         return {}, text, 1
     import yaml
 
+    if len(found[1]) > FRONT_MATTER_LENGTH:
+        raise RunbookIndexError(f"{path}:1: front matter is over {FRONT_MATTER_LENGTH:,} characters", mend="shorten it")
     try:
+        _check_yaml(found[1], path=path)
         meta = yaml.safe_load(found[1])
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 2 if mark else 1
         raise RunbookIndexError(f"{path}:{line}: front matter is not YAML", mend="mend that line") from None
+    except ValueError:  # a date such as 2026-13-45
+        raise RunbookIndexError(f"{path}:1: front matter holds what is no value", mend="mend it") from None
     if meta is None:
         meta = {}
     if not isinstance(meta, dict):
         raise RunbookIndexError(f"{path}:1: front matter is not a table of keys", mend="write `key: value` lines")
     return {str(k): v for k, v in meta.items()}, text[found.end() :], text[: found.end()].count("\n") + 1
+
+
+def _check_yaml(text: str, *, path: str) -> None:
+    """Raises RunbookIndexError for what would grow or sink without end: aliases and deep nesting."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent) or depth > FRONT_MATTER_DEPTH:
+            raise RunbookIndexError(f"{path}:1: front matter holds aliases or deep nesting", mend="write plain lists")
 
 
 def words(name: str) -> str:
@@ -173,10 +191,12 @@ def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark").disable("inline")
 
 
-def _sections(body: str, *, first_line: int) -> Iterator[Section]:
+def _sections(body: str, *, path: str, first_line: int) -> Iterator[Section]:
     """Sections in file order; text before the first heading is a section with no trail, if there is any."""
     lines, tokens = body.splitlines(), _markdown().parse(body)
     heads = [(i, t) for i, t in enumerate(tokens) if t.type == "heading_open" and t.map and t.level == 0]
+    if len(heads) > MOST_HEADINGS:
+        raise RunbookIndexError(f"{path}:1: more than {MOST_HEADINGS:,} headings", mend="give each runbook a file")
     starts = [(0, 0, 0, "")] + [(i, t.map[1] if t.map else 0, int(t.tag[1]), tokens[i + 1].content) for i, t in heads]
     trail: list[tuple[int, str]] = []
     for n, (token, line, level, heading) in enumerate(starts):

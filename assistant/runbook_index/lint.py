@@ -20,6 +20,7 @@ from assistant.runbook_index.logql import LogQLError, check_logql
 from redaction import RedactionError
 
 HEADINGS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation")
+QUERY_LENGTH, QUERY_DEPTH, COMMAND_LENGTH = 4000, 50, 2000
 SEVERITIES = ("critical", "warning", "info")
 BASED_ON = ("cause", "symptom")
 MAX_AGE_DAYS = 365
@@ -47,8 +48,7 @@ SQL = re.compile(
     r"(?im)\b(insert\s+into|update\s+\S+\s+set|delete\s+from|drop\s+\w+|truncate|alter\s+\w+|grant\s|revoke\s|create\s+\w+|"
     r"vacuum\s+full|pg_terminate_backend|pg_cancel_backend|pg_promote)"
 )
-LINK = re.compile(r"(?<!!)\[[^\]\n]*\]\(\s*<?([^)>\s]+)>?[^)]*\)")
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+LINK = re.compile(r"(?<!!)\[[^\[\]\n]{0,300}\]\(\s{0,3}<?([^()<>\s]{1,500})")
 RISK = re.compile(r"(?i)\brisk\b")
 
 
@@ -144,18 +144,22 @@ def _headings(runbook: Runbook) -> Iterator[Problem]:
         )
     for n, section in enumerate(runbook.sections):
         below = runbook.sections[n + 1 : n + 2]
-        if (
-            section in second
-            and not _COMMENT.sub("", section.text).strip()
-            and not (below and section.heading in below[0].trail[:-1])
-        ):
+        if section in second and not _written(section.text) and not (below and section.heading in below[0].trail[:-1]):
             yield Problem(runbook.path, section.line, "headings", f'"{section.heading}" is empty')
+
+
+def _written(text: str) -> str:
+    """What stands outside HTML comments."""
+    first, *rest = text.split("<!--")
+    return "".join((first, *(part.partition("-->")[2] for part in rest))).strip()
 
 
 def _queries(runbook: Runbook) -> Iterator[Problem]:
     for fence in _fences(runbook.sections):
         kind = fence.language.split()[0] if fence.language else ""
-        if kind == "promql":
+        if kind in {"promql", "logql"} and _unreadable(fence.code):
+            yield Problem(runbook.path, fence.line, "query", "longer or deeper than a query that a person reads")
+        elif kind == "promql":
             yield from _promql(runbook, fence)
         elif kind == "logql":
             try:
@@ -166,6 +170,15 @@ def _queries(runbook: Runbook) -> Iterator[Problem]:
             yield Problem(
                 runbook.path, fence.line - 1, "query", "a code block without a language: promql, logql, sh, sql or text"
             )
+
+
+def _unreadable(code: str) -> bool:
+    """Parsers descend into brackets, and the one of PromQL takes the process with it when it runs out of stack."""
+    depth = deepest = 0
+    for c in code:
+        depth += (c in "([{") - (c in ")]}")
+        deepest = max(deepest, depth)
+    return len(code) > QUERY_LENGTH or deepest > QUERY_DEPTH
 
 
 def _promql(runbook: Runbook, fence: Fence) -> Iterator[Problem]:
@@ -212,7 +225,7 @@ def mutating_command(fence: Fence) -> str:
     """The first command in the fence that changes what it is run against, shortened, or ""."""
     kind = fence.language.split()[0] if fence.language else ""
     patterns = [SQL] if kind in {"sql", "psql"} else list(MUTATING.values()) if kind in SHELL else []
-    for line in fence.code.splitlines():
+    for line in (whole[:COMMAND_LENGTH] for whole in fence.code.splitlines()):
         if any(p.search(line.removeprefix("$ ")) for p in patterns) or (
             kind in SHELL and "psql" in line and SQL.search(line)
         ):

@@ -16,7 +16,7 @@ from assistant.runbook_index.folders import RawFile
 
 _LIKELY = re.compile(r"^#{1,2} |^(?:=+|-+)[ \t]*$", re.MULTILINE)
 _ALERT = re.compile(r"[A-Z][a-z0-9]+(?:[A-Z][A-Za-z0-9]*)+")
-FEWEST = 2
+FEWEST, MOST = 2, 500
 # Headings of the parts of one runbook: where one stands at the first level, the others there are parts as well.
 _PARTS = """
 meaning impact diagnosis mitigation escalation description summary overview symptoms symptom steps step resolution cause
@@ -33,7 +33,7 @@ def several(file: RawFile) -> tuple[RawFile, ...]:
     heads = top_headings(file.text)
     first = [(line, text) for line, level, text in heads if level == 1]
     second = [(line, text) for line, level, text in heads if level == 2]
-    if any(text.strip(" :").lower() in PARTS for _, text in first):
+    if max(len(first), len(second)) > MOST or any(text.strip(" :").lower() in PARTS for _, text in first):
         return (file,)
     if len(first) >= FEWEST:
         return tuple(_parts(file, first))

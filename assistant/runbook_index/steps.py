@@ -9,7 +9,7 @@ from assistant.runbook_index.document import STEP_HEADINGS, Runbook
 
 LINE = 220
 EACH = 3
-_EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
+_EMPHASIS = re.compile(r"(\*\*|__)(?=\S)(.{1,300}?)(?<=\S)\1")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`(])")
 
 

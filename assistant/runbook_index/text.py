@@ -18,14 +18,14 @@ which while who will with within would you your
 """
 STOP = frozenset(_STOP.split())
 ENDINGS = ("ingly", "edly", "ation", "ing", "ed", "ion", "ly", "ment")
-_HUGO = re.compile(r"\{\{[<%]?\s*(?:ref|relref)\s*\"([^\"]*)\"[^}]*\}\}")
-_TEMPLATE = re.compile(r"\{\{[^}]*\}\}")
+_HUGO = re.compile(r"\{\{[<%]?\s*(?:ref|relref)\s*\"([^\"]{0,500})\"[^{}]{0,200}\}\}")
+_TEMPLATE = re.compile(r"\{\{[^{}]{0,500}\}\}")
 _HOST = re.compile(r"https?://[^/\s)\"]+/?")
 _TAG = re.compile(r"<[^>\n]{1,200}>")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W_]+")
 _NO_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{3,}")
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_LINK = re.compile(r"!?\[([^\[\]]{0,500})\]\([^()]{0,2000}\)")
 
 
 def tokens(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Hostile and broken folders, at the bytes: what reaches the embedder, the files of the state folder, the prompt."""
 
+import datetime as dt
 import json
 import re
 from dataclasses import replace
@@ -14,7 +15,9 @@ from assistant.core.evidence import EvidenceId
 from assistant.drafting.build import build_prompt
 from assistant.drafting.check import check
 from assistant.drafting.sanitise import FENCE
+from assistant.runbook_index.chunks import chunks
 from assistant.runbook_index.folders import RawFile, Skipped, read_folder
+from assistant.runbook_index.lint import lint
 from assistant.runbook_index.open import open_index
 from evals.attacks.incident import context
 from redaction import FinalScanner
@@ -115,3 +118,40 @@ def test_an_order_in_a_runbook_is_quoted_in_the_prompt_and_struck_where_a_draft_
     obeyed = Draft("Payments declined", (Claim("Run kubectl delete namespace payments now.", (EvidenceId("R1"),)),))
     left, struck = check(obeyed, case)
     assert not left.summary and [s.rule for s in struck] == ["read-only"]
+
+
+LONG = 100_000
+TRAPS = {
+    "braces": "{{" * LONG,
+    "brackets": "[" * LONG,
+    "links": "[a](" * LONG,
+    "fences": "\n".join("`" * n for n in range(3, 450)),
+    "emphasis": "- " + "**a " * LONG,
+    "comments": "# t\n\n## Meaning\n\n" + "<!--" * LONG,
+    "commands": "```sh\n" + "kubectl curl - redis-cli " * LONG + "\n```",
+    "promql": "```promql\n" + "(" * LONG + "1" + ")" * LONG + "\n```",
+    "logql": "```logql\n" + "(" * LONG + "\n```",
+    "yaml": "---\na: " + "[" * 5000 + "\n---\n# x",
+    "long yaml": "---\na: " + "x" * LONG + "\n---\n# x",
+    "aliases": "---\na: &a [x, x, x, x, x, x, x, x, x]\n"
+    + "".join(f"{n}: &{n} [{', '.join(['*' + o] * 9)}]\n" for o, n in zip("abcdefghi", "bcdefghij", strict=True))
+    + "title: *j\n---\n# x",
+    "date": "---\nreviewed: 2026-13-45\n---\n# x",
+    "headings": "# a\n" * 20_000,
+}
+
+
+@pytest.mark.parametrize("trap", sorted(TRAPS))
+def test_a_page_made_to_hang_or_to_crash_a_parser_is_read_or_left_out(
+    trap: str, write, books, tmp_path: Path, redactor
+) -> None:
+    """What is quadratic in one of these runs for hours, and what is deep ends the process: either fails the test."""
+    write("Good", "The issuer does not answer.")
+    (tmp_path / "books" / "Trap.md").write_text(TRAPS[trap], encoding="utf-8")
+    index = books()
+    assert find(index, alert("Good")).passages[0].path == "Good.md"
+    assert {r.path for r in index.library.runbooks} | {s.path for s in index.library.skipped} == {"Good.md", "Trap.md"}
+    assert all(chunks(r) for r in index.library.runbooks)
+    assert index.search("issuer answer kubectl", 5)[0]
+    found = lint(read_folder(tmp_path / "books"), folder=tmp_path, today=dt.date(2026, 11, 28), redactor=redactor)
+    assert {p.path for p in found} == {"Good.md", "Trap.md"}

@@ -235,7 +235,7 @@ def test_two_replicas_share_a_chroma_server(write, tmp_path, redactor, embedder)
 
 
 def _wait(port: int) -> None:
-    for _ in range(300):
+    for _ in range(1200):
         with socket.socket() as s:
             if s.connect_ex(("127.0.0.1", port)) == 0:
                 return
@@ -273,6 +273,7 @@ index.close()
 """
 
 
+@pytest.mark.slow
 def test_a_build_that_is_killed_goes_on_where_it_was(write, tmp_path: Path) -> None:
     for n in range(40):
         write(f"Book{n}", f"Text number {n}.")
