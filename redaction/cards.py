@@ -34,6 +34,7 @@ RUN_TRIGGERS = (
     r"[^0-9](?:0[0-9]{12}|0604(?:[^0-9A-Za-z\x80-\xff]{0,3}[0-9]){8})",
     r"[^0-9](?:1[0-9]{14}|15[0-9]{15}|16[0-9]{16}|18[0-9]{18}|19[0-9]{19})[^0-9]",
     r"[^0-9]1[0-9]{3}[ \-][0-9]{5,6}[ \-][0-9]{5,6}[^0-9]",
+    r"[^0-9]1[0-9]{3}(?:[ .\-][0-9]{4}){2}[ .\-][0-9]{3}[^0-9]",
 )
 _NO_FRACTION = re.compile(r"\.0{1,6}(?![0-9])")
 _GROUP = re.compile(r"[0-9]+")
@@ -79,6 +80,7 @@ def _judge_run(text: str, start: int, end: int) -> Iterator[Hit]:
         return
     yield from _known_groupings(text, groups)
     yield from _even_groupings(text, groups)
+    yield from _rare_groupings(text, groups)
 
 
 def _hit(text: str, start: int, end: int, digits: str) -> Hit:
@@ -217,6 +219,27 @@ def _even_groupings(text: str, groups: list[tuple[int, int]]) -> Iterator[Hit]:
         first = last
 
 
+_CARD_WORD = re.compile(r"(?i)(?:card|maestro|uatp|airplus|pan)(?![a-z])")
+
+
+def _rare_groupings(text: str, groups: list[tuple[int, int]]) -> Iterator[Hit]:
+    """Twelve digits in fours (Maestro), fifteen that begin with 1 in fours (UATP): only as a whole row, behind a word
+    for a card, because rows of small numbers look the same.
+    """
+    widths = [b - a for a, b in groups]
+    gaps = {text[a[1] : b[0]] for a, b in pairwise(groups)}
+    if widths not in ([4, 4, 4], [4, 4, 4, 3]) or gaps - {" ", "-", "."} or len(gaps) != 1:
+        return
+    start, end = groups[0][0], groups[-1][1]
+    digits = "".join(text[a:b] for a, b in groups)
+    if (
+        (len(digits) == 12 or digits[0] == "1")
+        and is_pan(digits)
+        and _CARD_WORD.search(text, max(0, start - 32), start)
+    ):
+        yield _hit(text, start, end, digits)
+
+
 def _even(text: str, chosen: list[tuple[int, int]], gap: str) -> Iterator[Hit]:
     widths = [b - a for a, b in chosen]
     if not 13 <= sum(widths) <= 19 or len(set(widths[1:-1])) != 1:
@@ -305,8 +328,8 @@ def track2(text: str) -> Iterator[Hit]:
 
 _SEPARATED_HEX = r"[\s:]?"
 _EMV_PAN = re.compile(r"(?i)5A[\s:]?(?:81)?0?([6-9A])[\s:=]?((?:[0-9][0-9F][\s:]?){6,10})")
-_EMV_TRACK2 = re.compile(r"(?i)57[\s:]?(0[A-F]|1[0-3])[\s:=]?([0-9]{12,19})[D=]([0-9]{4,24})F?")
-EMV_TRIGGERS = (r"(?i)5A[\s:]?(?:81)?0?[6-9A][\s:=]?[0-9]", r"(?i)57[\s:]?[01][0-9A-F][\s:=]?[0-9]{12}")
+_EMV_TRACK2 = re.compile(r"(?i)(?:57|9F6B)[\s:]?(0[A-F]|1[0-3])[\s:=]?([0-9]{12,19})[D=]([0-9]{4,24})F?")
+EMV_TRIGGERS = (r"(?i)5A[\s:]?(?:81)?0?[6-9A][\s:=]?[0-9]", r"(?i)(?:57|9F6B)[\s:]?[01][0-9A-F][\s:=]?[0-9]{12}")
 
 
 def emv(text: str) -> Iterator[Hit]:

@@ -23,7 +23,8 @@ from redaction.cards import Hit
 _BEFORE = r"(?<![\w.\-/\\@#$%&+~<])"
 _AFTER = r"(?![\w\-/\\@#$%&+=~(>]|[.:](?=[\w/\\])|['’]?\s?=)"
 _TITLE = re.compile(
-    rf"{_BEFORE}[A-Z\u00c0-\u00de\u0100-\u017f\u0391-\u042f][^\W\d_]*[^\W\d_A-Z](?:['’][^\W\d_]+)?{_AFTER}"
+    rf"{_BEFORE}[A-Z\u00c0-\u00de\u0100-\u017f\u0391-\u042f][^\W\d_]*[^\W\d_A-Z](?:['’][^\W\d_]+)?"
+    rf"(?:-[A-Z][^\W\d_]*[^\W\d_A-Z])?{_AFTER}"
 )
 _ANY = re.compile(rf"{_BEFORE}[^\W\d_]+(?:['’][^\W\d_]+)?{_AFTER}")
 # Code and abbreviations: `auditLog`, `APIServer`, `HSMs`. `McDonald` and `O'Brien` are no code, "don't" is no name.
@@ -43,6 +44,22 @@ TITLE_TRIGGERS = (r"[A-Z][a-z']", r"[\x80-\xff]")
 _MADE_OF = re.compile(
     r"[a-z]{2,}(?:tions?|sions?|[^l]ments?|nesses|ness|ables?|ibles?|at(?:ed|ing|or|ors)|i[sz](?:ed|ing|er|ers|ations?)|ifi(?:ed|er|ers|cations?)"
     r"|abilit(?:y|ies)|ibilit(?:y|ies)|olog(?:y|ies)|wares?|writing|routines?|ively|ously|ically)"
+    r"|[a-z]{4,}(?:ous|ful|less|isms?|ances?|ences?|ancy|ency|ity|ities|ives?|ships?|ically|graphs?|ledges?)|[a-z]{3,}(?:i[sz]e[sd]?|i[sz]ations?|works|scopes?)"
+    r"|[a-z]{2,}(?:pay|bank(?:en|a)?|coins?|soft|docs?|meters?|link|base|stack|hub|flow|cloud|tech|labs|scale|money|chain|data|ify|wave)"
+)
+# What says that a name follows: `Mrs. Baker`, `her maiden name is nyberg`.
+_HONORED = re.compile(
+    r"(?<![\w.])(?:(?:Mrs?|Ms|Miss|Mx|Dr|Prof|Sir|Madam|Herr|Frau|Mme|Mlle|Se\u00f1ora?|Sra?|Signora?)\.?[ \t]{1,2}"
+    r"(?=[^\W\da-z_])|(?i:mrs?|ms|dr|prof)\.[ \t]{1,2}"
+    r"|(?i:(?:maiden|full|first|last|middle|family|her|his|my|whose) name(?: is|'s| was)|call(?:s|ed)? me|my name's)"
+    r"[ \t]{1,2})"
+    r"(?P<name>[^\W\d_]{2,}(?:[ \t]{1,2}[^\W\da-z_](?:[^\W\d_]{1,24}|\.)){0,3})"
+)
+_OF_PEOPLE = frozenset({"maide", "first", "last ", "full ", "famil"})
+HONORED_TRIGGERS = (
+    r"(?i)(?:mrs?|ms|dr|prof)\.[ \t]",
+    r"(?:Mrs?|Ms|Miss|Mx|Dr|Prof|Sir|Madam|Herr|Frau|Mme|Mlle|Sra?|Signora?|[\x80-\xff]ora?)\.?[ \t]",
+    r"(?i)name(?: is|'s| was)[ \t]|calls? me|called me",
 )
 _CODE_ENDS = ("Error", "Exception", "Timeout", "Failure", "Handler", "Service", "Client", "Controller")
 
@@ -57,10 +74,16 @@ class Vocabulary:
 
     def is_name(self, word: str) -> bool:
         """Surely a name: listed, and not also a common word."""
-        low = word.lower()
+        first, dash, second = word.partition("-")
+        if dash:
+            return self.is_name(first) or self.is_name(second)
+        low = _owner(word)
         return low not in self.common and (low in self.given or low in self.family)
 
     def is_unknown(self, word: str) -> bool:
+        first, dash, second = word.partition("-")
+        if dash:
+            return self.is_unknown(first) and self.is_unknown(second)
         low = word.lower()
         if low in self.common:
             return False
@@ -68,6 +91,12 @@ class Vocabulary:
             if low.endswith(end) and low[: -len(end)] in self.common and not self.is_name(word):
                 return False
         return _MADE_OF.fullmatch(low) is None or self.is_name(word)
+
+
+def _owner(word: str) -> str:
+    """`Amanda's` is Amanda."""
+    low = word.lower()
+    return low[:-2] if low.endswith(("'s", "’s")) else low
 
 
 def read_words(text: str) -> frozenset[str]:
@@ -120,6 +149,11 @@ class Gate:
         if strict == "none":
             return
         flags = [self._flag(m[0], strict) for m in group]
+        if strict == "listed":
+            unknown = [self._words.is_unknown(m[0]) and not m[0].endswith(_CODE_ENDS) for m in group]
+            for i in range(len(group) - 1):  # two unknown words under `name`, `user`, `author` are somebody
+                if unknown[i] and unknown[i + 1] and text[group[i].end() : group[i + 1].start()] != "-":
+                    flags[i] = flags[i + 1] = True
         for i in range(len(group) - 1):
             given, family = group[i][0].lower(), group[i + 1][0].lower()
             if given in self._words.given and (
@@ -136,12 +170,19 @@ class Gate:
             return False
         return self._words.is_name(word) or (strict == "full" and self._words.is_unknown(word))
 
+    def honored(self, text: str) -> Iterator[Hit]:
+        """Whoever comes behind `Mrs.` or `her name is`, listed or not; `name is required` is nobody."""
+        for match in _HONORED.finditer(text):
+            surely = match["name"][0].isupper() and (match[0][0].isupper() or match[0][:5].lower() in _OF_PEOPLE)
+            if surely or match["name"].split()[0].lower() not in self._words.common:
+                yield Hit(*match.span("name"), "PERSON", match["name"].casefold())
+
     def listed(self, text: str) -> Iterator[Hit]:
         """Listed names in small or capital letters, with the given name before and the family name behind."""
         words = list(_ANY.finditer(text))
         regions = Regions(text)
         for at, match in enumerate(words):
-            if match[0].lower() not in self._listed or self._strictness(regions, match.start()) == "none":
+            if _owner(match[0]) not in self._listed or self._strictness(regions, match.start()) == "none":
                 continue
             start, end = match.span()
             if at and text[words[at - 1].end() : start] == " " and words[at - 1][0].lower() in self._words.given:

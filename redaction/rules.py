@@ -59,6 +59,7 @@ def build(policy: Policy) -> tuple[Rule, ...]:
         Rule("street", ("ADDRESS",), personal.STREET_TRIGGERS, personal.street),
         Rule("ip_address", ("IP",), personal.IP_TRIGGERS, personal.ip_address(keep_private=policy.keep_private)),
         Rule("name_titled", ("PERSON",), names.TITLE_TRIGGERS, gate.titled),
+        Rule("name_honored", ("PERSON",), names.HONORED_TRIGGERS, gate.honored),
         Rule("name_listed", ("PERSON",), gate.listed_triggers(), gate.listed),
     )
 

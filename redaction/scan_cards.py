@@ -129,7 +129,7 @@ def _of_row(text: str, row: list[re.Match[str]]) -> Iterator[Candidate]:
                 joined = _joined(text, row[first : first + count])
                 if not joined.startswith("1") or set(gaps[first : first + count - 1]) <= {" ", "-"}:
                     yield joined, row[first].start(), row[first + count - 1].end()
-    if _is_even(widths, gaps):
+    if _is_even(widths, gaps) and not row[0][0].startswith("1"):  # counters and years, far more often than UATP
         yield _joined(text, row), row[0].start(), row[-1].end()
 
 

@@ -35,7 +35,7 @@ _ESCAPE = re.compile(
     r"|(?<!\\)\\++(?:u[0-9A-Fa-f]{4}|[ux]\{[0-9A-Fa-f]{1,6}\}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|0000[2-7][0-9A-Fa-f]|[0-3][0-7]{2}"
     r"|(?:6[0-7]|7[01])(?![0-9])|[nrtbf\"'/])"
     r"|U\+00[0-9A-Fa-f]{2}"
-    r"|(?<![=0-9A-Za-z])(?:=[2-7][0-9A-F]){2,}|(?<=[0-9])=(?:2[0DE]|3[0-9])(?=[0-9=])"
+    r"|(?<![0-9A-Za-z])(?:=[2-7][0-9A-F]){2,}|(?<=[0-9])=(?:2[0DE]|3[0-9])(?=[0-9=])"
     r"|=\r?\n"
     r"|\^\[\[[0-9;]{0,16}[A-Za-z]|\\e\[[0-9;]{0,16}[A-Za-z]|#0[0-3][0-7]"  # terminal colours, rsyslog's escapes
     r"|(?<=[0-9])(?:[ \t\r\n]{4,24}|[\"'] ?[,+.|&]{1,2} ?[\"']|(?:</?[A-Za-z][^<>]{0,64}>){1,4})(?=[0-9])"  # wide gaps
@@ -54,8 +54,10 @@ _CODES_RUN = re.compile(
 CODES_TRIGGER = (
     r"(?:(?:00)?3[0-9](?:00)?[\s:;,.xXh\\0\-]{0,4}(?:2[0dDeEfF][\s:;,.xXh\\0\-]{0,4})?){12}"
     r"|(?:[Ff][0-9][\s:;,.xXh\\0\-]{0,4}){12}|(?:[2-7][0-9A-Fa-f]){12}|(?:(?:4[89]|5[0-7])[\s,;]{1,3}){11}"
-    r"|(?:0011[01]{4}[ ,_]?){12}|0o(?:6[0-7]|7[01])|[cC][hH](?:[aA])?[rR]\((?:4[89]|5[0-7])\)|1[fF]8[bB]08"
+    r"|(?:0011[01]{4}[ ,_]?){12}|0o(?:6[0-7]|7[01])|(?:0x[0-9]{2}[,\s]{1,2}){5}0x[0-9]"
+    r"|[cC][hH](?:[aA])?[rR]\((?:4[89]|5[0-7])\)|1[fF]8[bB]08"
 )
+_BCD_LIST = re.compile(r"(?:0x[0-9]{2}[,\s]{1,2}){5,9}0x[0-9][0-9Ff](?![0-9A-Za-z])")
 _BITS = re.compile(r"(?<![01])(?:0011[01]{4}[ ,_]?){12,}")
 _OCTAL_LIST = re.compile(r"(?:0o(?:6[0-7]|7[01])[\s,;]{0,3}){12,}")
 _CHR = re.compile(r"(?:[cC][hH][aA]?[rR]\((?:4[89]|5[0-7])\)[\s,;|+.&]{0,4}){12,}")
@@ -175,10 +177,18 @@ def _unescape(match: re.Match[str]) -> str | None:
     if found[0] == "=":
         return "" if found[1] in "\r\n" else bytes.fromhex(found.replace("=", "")).decode("utf-8", "replace")
     if found[0] in " \t\r\n\"'<":
-        return ", " if "<" in found or "," in found else " "
+        return _between(match)
     if found[0] == "^" or found.startswith("\\e"):
         return ""
     return " " if found[0] == "#" else _unslash(match)
+
+
+def _between(match: re.Match[str]) -> str:
+    """What stands for a wide gap between digits: nothing where each digit has its own element."""
+    found, text, (start, end) = match[0], match.string, match.span()
+    if found[0] == "<" and text[start - 2 : start - 1] == ">" and text[end + 1 : end + 2] == "<":
+        return ""
+    return ", " if "<" in found or "," in found else " "
 
 
 def _unpercent(found: str) -> str:
@@ -236,6 +246,11 @@ def _decimal_codes(match: re.Match[str]) -> str:
     return "".join(chr(int(code)) for code in re.findall(r"\d\d", match[0]))
 
 
+def _bcd_list(match: re.Match[str]) -> str:
+    """`0x49, 0x29, …`: two digits in each byte, perhaps filled up with F."""
+    return "".join(re.findall("0x([0-9]{1,2})", match[0]))
+
+
 def _bits(match: re.Match[str]) -> str:
     return "".join(chr(int(code, 2)) for code in re.findall("[01]{8}", match[0]))
 
@@ -254,6 +269,7 @@ _CODE_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]]
     (_DECIMAL_CODES, _decimal_codes),
     (_CHR, _decimal_codes),
     (_BITS, _bits),
+    (_BCD_LIST, _bcd_list),
     (_OCTAL_LIST, _octal_list),
     (_HEX_GZIP, _hex_gzip),
 )

@@ -108,6 +108,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "street": ("sent to 221 Long Road, today", "221"),
     "ip_address": ("seen from 93.184.216.34 today", "93.184.216.34"),
     "name_titled": ("payment by Zorblax was refused", "Zorblax"),
+    "name_honored": ("a refund for Mrs. Baker", "Baker"),
     "name_listed": ("payment by maria was refused", "maria"),
     "presidio_CryptoRecognizer": ("to 1BoatSLRHtKNngkdXEeobR76b53LETtpyT today", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT"),
     "presidio_EsNifRecognizer": ("holder 12345678Z today", "12345678Z"),
