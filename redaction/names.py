@@ -74,15 +74,15 @@ class Vocabulary:
 
     def is_name(self, word: str) -> bool:
         """Surely a name: listed, and not also a common word."""
-        first, dash, second = word.partition("-")
-        if dash:
+        if "-" in word:
+            first, _, second = word.partition("-")
             return self.is_name(first) or self.is_name(second)
         low = _owner(word)
         return low not in self.common and (low in self.given or low in self.family)
 
     def is_unknown(self, word: str) -> bool:
-        first, dash, second = word.partition("-")
-        if dash:
+        if "-" in word:
+            first, _, second = word.partition("-")
             return self.is_unknown(first) and self.is_unknown(second)
         low = word.lower()
         if low in self.common:
@@ -96,7 +96,7 @@ class Vocabulary:
 def _owner(word: str) -> str:
     """`Amanda's` is Amanda."""
     low = word.lower()
-    return low[:-2] if low.endswith(("'s", "’s")) else low
+    return low[:-2] if low[-2:] in {"'s", "’s"} else low
 
 
 def read_words(text: str) -> frozenset[str]:

@@ -111,7 +111,11 @@ _PHONE_STEMS = ("phone", "mobile", "cell", "tel", "fax", "msisdn", "whatsapp", "
 _PHONE_US = re.compile(
     r"(?<![0-9A-Za-z.\-])(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[\-.])[2-9][0-9]{2}[\-.][0-9]{4}(?:\s?x[0-9]{1,5})?(?![0-9\-.])"  # noqa: E501
 )
+_PHONE_ABROAD = re.compile(
+    r"(?<![0-9A-Za-z.\-])00[1-9][0-9]{0,2}[ \-/][0-9]{2,5}(?:[ \-/][0-9]{2,8}){1,4}(?![0-9A-Za-z.])"
+)
 PHONE_TRIGGERS = (
+    r"[^0-9]00[1-9][0-9]{0,2}[ \-/][0-9]{2,5}[ \-/][0-9]{2}",
     r"\+[1-9][0-9]{0,2}[ .\-/(]{0,3}[0-9]",
     r"(?i)(?:phone|mobile|cell|tel|fax|msisdn|whatsapp|call|sms|dial)[^0-9]{1,40}[0-9]",
     r"[2-9][0-9]{2}[\-.) ]{1,2}[2-9][0-9]{2}[\-.][0-9]{4}",
@@ -120,7 +124,7 @@ PHONE_TRIGGERS = (
 
 def phone(text: str) -> Iterator[Hit]:
     """E.164 with its plus sign, North American groups, and numbers behind a word for a phone."""
-    for match in chain(_PHONE.finditer(text), _PHONE_US.finditer(text)):
+    for match in chain(_PHONE.finditer(text), _PHONE_US.finditer(text), _PHONE_ABROAD.finditer(text)):
         digits = re.sub(r"[^0-9]", "", match[0])
         if 8 <= len(digits) <= 15:
             yield Hit(match.start(), match.end(), "PHONE", digits)
@@ -205,6 +209,15 @@ _SSN_STEMS = (
     "steuer",
     "codice",
 )
+_NUMBER_WORD = re.compile(
+    r"(?<![A-Za-z])(?:NIE|NIF|SIN|INN|AHV|HKID|NRIC|RUT|CURP|rodn[eé] [cč][ií]slo)(?: (?:no\.?|number|is))?[\s:=#]{1,4}"
+    r"([A-Z]?[0-9][0-9A-Z .\-/]{4,16}[0-9A-Z])"
+)
+# Indian income tax (PAN of another kind), Swiss AHV, Chilean RUT, by shape.
+_NUMBER_SHAPE = re.compile(
+    r"(?<![0-9A-Za-z.\-])(?:756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}|[0-9]{1,2}\.[0-9]{3}\.[0-9]{3}-[0-9kK]|[A-Z]{3}[PCHFATBLJG][A-Z][0-9]{4}[A-Z])"
+    r"(?![0-9A-Za-z\-])"
+)
 _NINO = re.compile(
     r"(?<![0-9A-Za-z])[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D](?![0-9A-Za-z])"
 )
@@ -212,6 +225,8 @@ NATIONAL_TRIGGERS = (
     r"[0-9]{3}[\- ][0-9]{2}[\- ][0-9]{4}",
     r"(?i)(?:ssn|social security|national insurance|passport|tax id|nino|cpf|dni|cnpj|pesel|personnummer|bsn|aadhaar|tfn|nhs|curp|steuer-?id|codice fiscale)[\s\S]{1,24}[0-9]",  # noqa: E501
     r"[A-Z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]",
+    r"(?:NIE|NIF|SIN|INN|AHV|HKID|NRIC|RUT|CURP|slo)[\s:=# ]{1,4}[A-Zn0-9]",
+    r"756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}|[0-9]\.[0-9]{3}\.[0-9]{3}-[0-9kK]|[A-Z]{3}[PCHFATBLJG][A-Z][0-9]{4}[A-Z]",
 )
 
 
@@ -222,6 +237,10 @@ def national_id(text: str) -> Iterator[Hit]:
             yield Hit(match.start(), match.end(), "NATIONAL_ID", re.sub(r"\D", "", match[0]))
     for match in beginning_with(_SSN_STEMS, _SSN_WORD, text):
         yield Hit(match.start(1), match.end(1), "NATIONAL_ID", re.sub(r"\W", "", match[1]).upper())
+    for match in _NUMBER_WORD.finditer(text):
+        yield Hit(match.start(1), match.end(1), "NATIONAL_ID", re.sub(r"\W", "", match[1]).upper())
+    for match in _NUMBER_SHAPE.finditer(text):
+        yield Hit(match.start(), match.end(), "NATIONAL_ID", re.sub(r"\W", "", match[0]).upper())
     for match in _NINO.finditer(text):
         yield Hit(match.start(), match.end(), "NATIONAL_ID", match[0].replace(" ", ""))
 

@@ -23,6 +23,12 @@ SHAPES: tuple[tuple[str, str, str], ...] = (
     ("easypost", r"EZ[AT]K", r"EZ[AT]K[A-Za-z0-9]{50,60}"),
     ("shippo", r"shippo_(?:live|test)_", r"shippo_(?:live|test)_[0-9a-f]{40}"),
     ("duffel", r"duffel_(?:live|test)_", r"duffel_(?:live|test)_[A-Za-z0-9_\-]{40,64}"),
+    # commands and statements
+    ("said_password", r"(?i)(?:password|passwd|passphrase)[ \t'\"]", r"(?i)(?<![A-Za-z])(?:password|passwd|passphrase)(?:[ \t]{1,2}(?:is|was|set|to|of))?[ \t:]{1,3}[\"']?((?=[^\s\"',;]{0,63}[0-9])(?=[^\s\"',;]{0,63}[A-Za-z])[^\s\"',;:=<>(){}\[\]/]{6,128})"),
+    ("statement_password", r"(?i)identified[ \t]+by|with[ \t]+(?:encrypted[ \t]+)?password", r"(?i)(?:identified[ \t]{1,4}by|with[ \t]{1,4}(?:encrypted[ \t]{1,4})?password)[ \t]{1,4}(?:password[ \t]{1,4})?[\"']([^\"'\n]{1,128})[\"']"),
+    ("command_user", r"-u[ \t=]|--(?:proxy-)?user[ \t=]", r"(?<![\w\-])(?:-u|--(?:proxy-)?user)[ \t=]{1,2}[\"']?[^\s:\"'/]{1,64}:((?![0-9]{1,9}(?![^\s\"']))[^\s\"']{2,128})"),
+    ("command_password", r"(?:mysql|mysqldump|mysqladmin|mariadb|redis-cli|docker|podman|helm|sshpass|htpasswd)[ \t]", r"(?:mysql|mysqldump|mysqladmin|mariadb)[ \t](?:[^\n|;]{0,120}[ \t])?-p([^\s\"'=\-][^\s\"']{1,127})|redis-cli[ \t](?:[^\n|;]{0,120}[ \t])?-a[ \t]{1,2}[\"']?([^\s\"']{2,128})|(?:docker|podman|helm)[ \t](?:registry[ \t])?login[ \t](?:[^\n|;]{0,120}[ \t])?-p[ \t]{1,2}[\"']?([^\s\"']{2,128})|sshpass[ \t]{1,2}-p[ \t]{0,2}[\"']?([^\s\"']{2,128})|htpasswd[ \t]{1,2}-[a-zA-Z]{0,6}b[a-zA-Z]{0,6}[ \t]{1,2}[^\s]{1,128}[ \t]{1,2}[^\s]{1,64}[ \t]{1,2}[\"']?([^\s\"']{2,128})"),
+    ("oracle_thin", r"jdbc:oracle:", r"jdbc:oracle:[a-z0-9]{1,8}:[^\s/:@]{1,64}/([^\s@/]{1,128})@"),
     # clouds
     ("aws_bedrock", r"ABSK[A-Za-z0-9]|bedrock-api-key-", r"ABSK[A-Za-z0-9+/]{80,200}={0,2}|bedrock-api-key-[A-Za-z0-9+/=_\-]{40,2048}"),
     ("google_refresh", r"1//0[A-Za-z0-9]", r"(?<![A-Za-z0-9/])1//0[A-Za-z0-9_\-]{38,120}"),

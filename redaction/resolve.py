@@ -38,7 +38,8 @@ def _graver(hit: Hit, than: Hit) -> bool:
     key, other = (_RANK[hit.klass], than.start - hit.start), (_RANK[than.klass], 0)
     if key[0] != other[0]:
         return key[0] < other[0]
-    return (hit.end - hit.start, order_of(hit)) > (than.end - than.start, order_of(than))
+    size, other_size = hit.end - hit.start, than.end - than.start
+    return size > other_size or (size == other_size and order_of(hit) > order_of(than))
 
 
 def order_of(hit: Hit) -> int:

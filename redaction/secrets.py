@@ -57,7 +57,6 @@ _SHAPES: tuple[tuple[str, str, str], ...] = (
     ("facebook", r"EAA[A-Z]", r"(?<![A-Za-z0-9])EAA[A-Z][A-Za-z0-9]{40,255}"),
     ("opsgenie", r"(?i)geniekey\s", r"(?i)geniekey\s{1,2}([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"),
     ("password_hash", r"\$(?:2[abxy]|apr1|1|5|6|y|argon2id?|argon2i)\$", r"\$2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}|\$(?:apr1|1|5|6|y|argon2id?)\$[./A-Za-z0-9$=,+]{16,255}"),
-    ("password_argument", r"(?i)sshpass\s", r"(?i)sshpass\s{1,2}-p\s?([^\s\"']{2,128})"),
     ("age_key", r"AGE-SECRET-KEY-", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
     ("azure_storage", r"AccountKey=|SharedAccessKey=", r"(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/=]{20,128})"),
     ("azure_client", r"[0-9]Q~", r"[A-Za-z0-9_~.\-]{3}[0-9]Q~[A-Za-z0-9_~.\-]{31,34}"),
@@ -87,7 +86,7 @@ class SecretShape:
     def find(self, text: str) -> Iterator[Hit]:
         for pattern in self._patterns:
             for match in pattern.finditer(text):
-                group = 1 if pattern.groups and match[1] is not None else 0
+                group = match.lastindex or 0  # the one that took part
                 value = match[group]
                 if not value.startswith("<") and set(value) - {"*", "x", "X", ":"}:
                     yield Hit(match.start(group), match.end(group), "SECRET", value, self.name)

@@ -52,7 +52,6 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "secret_facebook": ("used EAA" + "C" + _A[:50], _A[:50]),
     "secret_opsgenie": ("header Genie" + "Key 0f1e2d3c-1a2b-4c3d-8e9f-0f1e2d3c4b5a", "0f1e2d3c-1a2b"),
     "secret_password_hash": ("row $2b$12$" + (_A * 2)[:53], _A[:40]),
-    "secret_password_argument": ("ran sshpass -p hunter2x ssh host", "hunter2x"),
     "secret_dsn_password": ("dsn app:hunter2x@tcp(db:3306)/payments", "hunter2x"),
     "secret_webhook_secret": ("used whs" + "ec_" + _A[:32], _A[:32]),
     "secret_model_provider": ("used sk" + "-proj-" + _A[:40], _A[:40]),

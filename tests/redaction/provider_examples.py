@@ -10,6 +10,13 @@ _U = "0f1e2d3c-1a2b-4c3d-8e9f-0f1e2d3c4b5a"
 _H = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
 _L = "a7c9e2g4i6k8m1o3q5s7u9w2y4" * 3
 
+_COMMANDS = {
+    "secret_said_password": ("the new password is hunter2x, tell nobody", "hunter2x"),
+    "secret_statement_password": ("ALTER USER pay IDENTIFIED BY 'hunter2x'", "hunter2x"),
+    "secret_command_user": ("ran curl -u admin:hunter2x https://h", "hunter2x"),
+    "secret_command_password": ("ran sshpass -p 'hunter2x' ssh host", "hunter2x"),
+    "secret_oracle_thin": ("jdbc:oracle:thin:app/hunter2x@//db:1521/pay", "hunter2x"),
+}
 _PIECES: dict[str, tuple[str, str, str]] = {
     # rule: (prefix, value, suffix)
     "razorpay": ("rzp_" + "live_", _A[:14], ""),
@@ -98,4 +105,6 @@ _PIECES: dict[str, tuple[str, str, str]] = {
     "twitter": ("A" * 22, _AA[:80], ""),
     "discord_bot": ("M", _A[:25] + ".GaBc12." + _A[:38], ""),
 }
-EXAMPLES = {f"secret_{name}": (f"used {head}{value}{tail}", value) for name, (head, value, tail) in _PIECES.items()}
+EXAMPLES = _COMMANDS | {
+    f"secret_{name}": (f"used {head}{value}{tail}", value) for name, (head, value, tail) in _PIECES.items()
+}
