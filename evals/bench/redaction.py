@@ -17,6 +17,7 @@ from evals.sets import redaction as measured
 from evals.sets.redaction_corpus import Corpus
 from evals.sets.redaction_forms import FORMS, MISSES
 from evals.sets.redaction_worst import lines as worst_lines
+from evals.sets.redaction_written import texts
 from redaction import FinalScanner, Redactor
 from redaction.brands import check_digit, table
 
@@ -79,6 +80,13 @@ def _presidio_one_by_one() -> Iterator[Figure]:
 
 def _recall(redactor: Redactor) -> Iterator[Figure]:
     hits = sum(measured.found(redactor, form(_PAN), _PAN) for form in FORMS.values())
+    written = list(texts(_PAN))
+    shown = [redactor.redact(text).text for text in written]
+    gone = sum(
+        _PAN not in "".join(filter(str.isdigit, new)) and new != old for new, old in zip(shown, written, strict=True)
+    )
+    whole = f"{gone} of {len(written)}"
+    yield Figure("written forms of a second list found", whole, "", "all", gone == len(written))
     engine = measured.stock_presidio()
     theirs = sum(
         _PAN not in _cut(engine, form(_PAN)) and bool(engine.analyze(form(_PAN), "en", entities=["CREDIT_CARD"]))
@@ -155,6 +163,15 @@ def _changed(redactor: Redactor) -> Iterator[Figure]:
     yield Figure(
         "clean characters changed, unseen templates", f"{share:.2%}", "", "at most 1 %", share <= 0.01, "Presidio 26 %"
     )
+    for kind, part in measured.prose_changed(redactor).items():
+        yield Figure(f"clean prose changed, {kind}", f"{part:.2%}", "", "at most 1 %", part <= 0.01)
+    people = measured.names_exposed(redactor, _DATA)
+    if people is not None:
+        exposed, count, altered = people
+        yield Figure("people of the public sentences, nothing removed", f"{exposed} of {count}")
+        yield Figure(
+            "clean characters of the public sentences changed", f"{altered:.2%}", "", "at most 1 %", altered <= 0.01
+        )
     incident = redactor.for_incident("bench")
     values = [value for k in ("PAN", "EMAIL", "IBAN") for _, value in Corpus(44).planted(k, 2000)]
     tokens = [incident.redact(f"x {value} y").text for value in values]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from redaction.chosen import rules_of
@@ -28,8 +30,9 @@ def test_removing_a_rule_lets_its_example_through(name: str, whole: Redactor) ->
     text, value = EXAMPLES[name]
     assert value in text
     assert value not in whole.redact(text).text
-    others = [rule for rule in RULES if rule.name != name]
-    without = Redactor.of(Policy.default(), rules=others, engine="re")
+    # It stays in the row and finds nothing, so that the triggers need not be compiled anew for each.
+    others = [replace(rule, find=lambda _: ()) if rule.name == name else rule for rule in RULES]
+    without = Redactor.of(Policy.default(), rules=others)
     assert value in without.redact(text).text
 
 
