@@ -58,7 +58,6 @@ _SHAPES: tuple[tuple[str, str, str], ...] = (
     ("opsgenie", r"(?i)geniekey\s", r"(?i)geniekey\s{1,2}([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"),
     ("password_hash", r"\$(?:2[abxy]|apr1|1|5|6|y|argon2id?|argon2i)\$", r"\$2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{53}|\$(?:apr1|1|5|6|y|argon2id?)\$[./A-Za-z0-9$=,+]{16,255}"),
     ("age_key", r"AGE-SECRET-KEY-", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
-    ("azure_storage", r"AccountKey=|SharedAccessKey=", r"(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/=]{20,128})"),
     ("azure_client", r"[0-9]Q~", r"[A-Za-z0-9_~.\-]{3}[0-9]Q~[A-Za-z0-9_~.\-]{31,34}"),
     ("signed_url", r"(?i)[?&](?:x-amz-signature|x-goog-signature|sig|signature)=", r"(?i)[?&](?:x-amz-signature|x-goog-signature|sig|signature)=([A-Za-z0-9%+/=_\-]{16,512})"),
     ("jwt", r"eyJ", r"(?<![A-Za-z0-9\-])eyJ[A-Za-z0-9_\-]{8,2048}\.[A-Za-z0-9_\-]{4,8192}(?:\.[A-Za-z0-9_\-]{0,8192}){0,3}"),

@@ -86,7 +86,6 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "used AGE-SECRET" + "-KEY-1" + "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7LQPZRY9X8GF2TVDW0S3JN54KHCE",
         "QPZRY9X8GF",
     ),
-    "secret_azure_storage": ("used Account" + "Key=" + _A[:44] + "==", _A[:44]),
     "secret_azure_client": ("used abc8" + "Q~" + _A[:34], _A[:34]),
     "secret_signed_url": ("get https://b.example/o?X-Amz-Signature=" + _HEX, _HEX),
     "secret_jwt": ("used ey" + "J" + _A[:20] + ".ey" + "J" + _A[:30] + "." + _A[:43], _A[:30]),
