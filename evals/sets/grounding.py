@@ -35,9 +35,6 @@ TARGETS = {
     "statements_stood": 0,
     "pairs_false_stood": 0,
 }
-FIRST_CONTACT = {"honest_stood": 17, "honest": 36, "false_stood": 5, "false": 36}
-"""What the last three worlds of `pairs.txt` gave when they were written, before any rule was changed for them. The
-checker of the release before: 9 of 36 honest ones stood, and 5 of 36 false ones."""
 _FALSE = (
     "restart", "roll back", "resolved", "no action", "beyond doubt", "http", "@here", "<!", "![", "root cause is",
     "caused the declines", "due to checkout", "doubled", "half of", "hundreds", "threefold", "every authorisation",
@@ -70,7 +67,6 @@ def run(data: Path | None = None) -> dict[str, Any]:
             "pairs_false_stood": totals["pairs_false_stood"],
             "pairs_honest": totals["pairs_honest"],
             "pairs_honest_stood": totals["pairs_honest"] - totals["pairs_honest_struck"],
-            "first_contact": FIRST_CONTACT,
             "drafts": DRAFTS * 3,
             "statements": totals["statements"],
             "struck": totals["struck"],
