@@ -27,7 +27,8 @@ def exact_matches(runbooks: Sequence[Runbook], alerts: Sequence[Alert]) -> Itera
     before by name, a team's own before the shipped, no repeats."""
     seen: set[int] = set()
     urgent = [a for a in alerts if a.severity.lower() in URGENT]
-    for some in (urgent, [a for a in alerts if a not in urgent]):
+    others = [a for a in alerts if a.severity.lower() not in URGENT]
+    for some in (urgent, others):
         for how in (BY_URL, BY_NAME):
             found = [n for a in some for n, runbook in enumerate(runbooks) if _matches(runbook, a, how)]
             for n in sorted(dict.fromkeys(found), key=lambda n: runbooks[n].generic):
