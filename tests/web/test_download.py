@@ -115,6 +115,7 @@ def peak(count: int, state: Path) -> tuple[int, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_an_export_of_100000_records_takes_the_memory_of_a_small_one(tmp_path: Path) -> None:
     small, of_small = peak(2_000, tmp_path / "small")
     large, of_large = peak(100_000, tmp_path / "large")

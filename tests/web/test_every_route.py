@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import html
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -212,3 +213,15 @@ def test_names_of_downloads_are_ours(crawler: Crawler) -> None:
     found = {names(a) for a in crawler.every_answer() if names(a)}
     assert len(found) > 3
     assert all(re.fullmatch(r'attachment; filename="[a-z0-9][a-z0-9_.-]{1,80}"', name) for name in found), found
+
+
+@pytest.mark.parametrize("kind", ["handover", "post_incident", "stakeholder_update"])
+def test_a_paper_of_a_hostile_note_holds_nothing_live(crawler: Crawler, kind: str) -> None:
+    """Markdown that is copied into a wiki, a chat or a spreadsheet: no link, image, markup or mention works there."""
+    made = crawler.post(f"/incidents/inc-hostile/papers/{kind}", {})
+    assert made.status_code == 200
+    page = html.unescape(re.sub(r"<[^>]+>", "", made.text.partition('id="paper-text"')[2].partition("</pre>")[0]))
+    assert len(page) > 100 and "pay" in page
+    assert "](http" not in page and "\u202e" not in page and "<!channel>" not in page
+    assert not re.search(r"(?<![\\`&\w])<(script|img|svg|h1)", page), page
+    assert not [line for line in page.splitlines() if line.lstrip("| ").startswith(("=", "@", "\t="))]
