@@ -32,7 +32,7 @@ CAUSES: Mapping[str, frozenset[str]] = {
         "pan-in-logs": "data_exposure bad_deploy", "partner-rate-limit": "rate_limited bad_config",
         "payout-failures": "provider_outage service_fault", "reconciliation-breaks": "settlement_late bad_deploy",
         "refund-queue": "queue_backlog", "region-lost": "traffic_drop maintenance", "replica-lag": "database",
-        "retry-storm": "retry_storm bad_deploy bad_config", "risk-fallback": "fraud_model_fallback",
+        "retry-storm": "retry_storm acquirer_outage", "risk-fallback": "fraud_model_fallback",
         "route-change": "bad_deploy bad_config", "rules-misconfigured": "bad_config fraud_model_drift",
         "scheme-outage": "scheme_outage", "secret-in-logs": "data_exposure bad_deploy",
         "settlement-file-late": "settlement_late", "stand-in": "issuer_outage",

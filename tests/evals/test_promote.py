@@ -176,6 +176,7 @@ def test_an_author_whom_nobody_knows_stops_it(team: Team) -> None:
         ('[people]\nann = 1\n', r"wants \[\[person\]\]"),
         ("[[person", "not TOML"),
     ],
+    ids=["two-ids", "twice", "two-spellings", "one-key", "look-alike", "no-key", "unknown-key", "no-list", "no-toml"],
 )  # fmt: skip
 def test_a_people_file_that_makes_one_person_two_is_refused(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
