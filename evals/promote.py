@@ -22,6 +22,7 @@ from assistant.promptlog.record import Entry, Event, Receipt, Record, slug
 from assistant.release import release_of
 from evals.approval import Action, Statement, approved, opened, parse_statement, report_hash
 from evals.gate import GATE, judge, read_gate, value
+from evals.head import lab_id
 from evals.history import History, history
 from evals.people import People, Person
 from evals.reports import ACCEPTED, accepted_report
@@ -66,6 +67,8 @@ def statement(
     if measured != release and action == "accept":
         mend = "run the evaluation again, or go back to an accepted one with --rollback"
         raise UsageError(f"the report is of release {measured}, this is {release}", mend=mend)
+    if action == "accept":
+        _of_this_lab(report)
     past = place.history(before)
     fallen = judge(report["cases"], read_gate(place.gate), before if _common(report, before) else None)
     return Statement(
@@ -119,6 +122,7 @@ def baseline(
     if measured != release.id:
         mend = "run the evaluation again"
         raise UsageError(f"the report is of release {measured}, this is {release.id}", mend=mend)
+    _of_this_lab(report)
     past = place.history(None)
     entry = Entry(
         event=Event.RELEASE_PROMOTE,
@@ -154,6 +158,13 @@ def check_accepted(report: Mapping[str, Any], people: People) -> Person:
     here = {"report": report_hash(report), "release": str(report["head"]["release"])}
     expected = Statement(**{**{k: getattr(said, k) for k in said.__slots__}, **here})
     return approved(acceptance["approval"], expected, people, now=float(parse_iso(said.at)))
+
+
+def _of_this_lab(report: Mapping[str, Any]) -> None:
+    """Only then its figures were held against its cases when it was read."""
+    if report["head"].get("lab") != lab_id():
+        mend = "run the evaluation again, or accept it in the checkout that it was measured in"
+        raise UsageError("the report was measured with another lab than this one", mend=mend)
 
 
 def _common(report: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
