@@ -25,7 +25,7 @@ from evals.gate import GATE, judge, read_gate, value
 from evals.head import lab_id
 from evals.history import History, history
 from evals.people import People, Person
-from evals.reports import ACCEPTED, accepted_report
+from evals.reports import ACCEPTED, accepted_report, report_text
 
 if TYPE_CHECKING:
     from assistant.promptlog.log import Log
@@ -258,8 +258,7 @@ def _sha256(data: bytes) -> str:
 
 
 def _write(report: Mapping[str, Any], accepted: Path, acceptance: Mapping[str, Any]) -> None:
-    text = json.dumps({**report, "acceptance": acceptance}, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     accepted.parent.mkdir(parents=True, exist_ok=True)
     half = accepted.with_name(accepted.name + ".part")
-    half.write_text(text, encoding="utf-8")
+    half.write_text(report_text({**report, "acceptance": acceptance}), encoding="utf-8")
     half.replace(accepted)

@@ -85,6 +85,20 @@ def _bare(figure: object) -> object:
     return str(figure).rsplit(", ", 1)[0] if isinstance(figure, str) else figure
 
 
+def report_text(report: Mapping[str, Any]) -> str:
+    """The report as JSON, a line a case: a thousand worlds can still be read, and compared, line by line."""
+    lines = []
+    for name in sorted(report):
+        value = report[name]
+        if name in {"cases", "failures"} and value:
+            rows = ",\n  ".join(json.dumps(row, ensure_ascii=False, sort_keys=True) for row in value)
+            lines.append(f' "{name}": [\n  {rows}\n ]')
+        else:
+            text = json.dumps({name: value}, ensure_ascii=False, indent=1, sort_keys=True)
+            lines.append(text[2:-2])
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
 def accepted_report(file: Path = ACCEPTED) -> dict[str, Any] | None:
     """The report that was last accepted, or None before the first."""
     return read_report(file) if file.is_file() else None

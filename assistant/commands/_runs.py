@@ -90,13 +90,14 @@ def of_this_release(report: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
 def written(result: Mapping[str, Any], html: Path | None, report: Path | None) -> None:
     """The page and the JSON, where they are asked for."""
     from evals.report_page import html as page
+    from evals.reports import report_text
 
     if html:
         html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(page(result), encoding="utf-8")
     if report:
         report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        report.write_text(report_text(result), encoding="utf-8")
 
 
 def show(result: Mapping[str, Any]) -> None:

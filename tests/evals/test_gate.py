@@ -22,7 +22,16 @@ from evals.head import FORMAT, Head, lab_id
 from evals.intervals import paired_difference, wilson
 from evals.lab.spec import shipped
 from evals.report_page import html
-from evals.reports import accepted_report, mark_of, read_report, readme_table, report_of, seeds_in, write_table
+from evals.reports import (
+    accepted_report,
+    mark_of,
+    read_report,
+    readme_table,
+    report_of,
+    report_text,
+    seeds_in,
+    write_table,
+)
 from evals.samples import Sample, run, samples, seeds_of
 from evals.sets.lab import said
 from evals.sets.lab_causes import CAUSES
@@ -105,6 +114,16 @@ def test_the_page_shows_plots_of_every_report() -> None:
     for drawn in ("calibration", "onset errors", "verdicts"):
         assert f'aria-label="{drawn}"' in page
     assert "1 right, 1 wrong" in page and "10 min: 1" in page
+
+
+def test_a_written_report_is_the_same_report_with_a_line_a_case() -> None:
+    report = report_of([case("issuer-outage/1", right=False), case("a\nb/1")], HEAD, None)
+    text = report_text(report)
+    read = json.loads(text)
+    assert read == json.loads(json.dumps(report))
+    lines = [line.rstrip(",").strip() for line in text.splitlines()]
+    assert [json.loads(line) for line in lines if line.startswith('{"')] == read["cases"] + read["failures"]
+    assert json.loads(report_text({"cases": [], "failures": []})) == {"cases": [], "failures": []}
 
 
 def test_reports_without_a_common_case_are_refused() -> None:
