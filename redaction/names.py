@@ -202,10 +202,24 @@ class Gate:
         key = regions.key_at(at)
         if not key:
             return "full"
-        last = key.lower().replace("-", "_").rpartition(".")[2]
-        if last in self._prose:
+        if _last(key) in self._prose:
             return "full"
-        return "none" if last in self._exempt or not self._exempt.isdisjoint(last.split("_")) else "listed"
+        return "none" if is_thing(key, self._exempt) else "listed"
+
+
+def is_thing(key: str, things: frozenset[str]) -> bool:
+    """Whether a key, or one word of its last part, is among `things`: `payment.acquiring_bank` is a bank."""
+    last = _last(key)
+    return last in things or not things.isdisjoint(last.split("_"))
+
+
+def is_bare(text: str) -> bool:
+    """Whether a value is words alone: no keys of its own in it, and nobody addressed."""
+    return len(text) <= 128 and not {"=", ":", "\n"}.intersection(text) and _HONORED.search(text) is None
+
+
+def _last(key: str) -> str:
+    return key.lower().replace("-", "_").rpartition(".")[2]
 
 
 class Regions:

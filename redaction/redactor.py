@@ -22,6 +22,7 @@ from redaction import values, views
 from redaction.cards import Hit
 from redaction.findings import CardholderFinding, findings_in
 from redaction.keys import KeyTable
+from redaction.names import is_bare, is_thing
 from redaction.policy import Policy
 from redaction.resolve import merge, replace
 from redaction.rules import Rule, build
@@ -200,6 +201,13 @@ class Redactor:
     def redact_known(self, text: str, hit: Hit) -> RedactedText:
         """`text` with what `hit` names removed, and whatever else the rules find in it."""
         return self._replaced(text, [hit, *self._detect(text)])
+
+    def redact_named(self, text: str, key: str) -> RedactedText:
+        """The value of `key`: under a key of a thing (`acquirer`, `service`) a word is that thing, never a person."""
+        hits = self._detect(text)
+        if hits and is_thing(key, self._policy.exempt_keys) and is_bare(text):
+            hits = [hit for hit in hits if hit.klass != "PERSON"]
+        return self._replaced(text, hits) if hits else seal(text)
 
     def findings(
         self, source: str, seen: Iterable[tuple[datetime | None, RedactedText]]

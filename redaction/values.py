@@ -87,7 +87,7 @@ class Walk:
         klass = self._redactor.class_of_key(_owner(key)) if key else ""
         found = keyed(klass, text) if klass else None
         if found is None:
-            return self._count(self._redactor.redact(text))
+            return self._count(self._redactor.redact_named(text, _owner(key)) if key else self._redactor.redact(text))
         start, end, canonical = found
         hit = Hit(start, end, klass.removesuffix("_CODE"), canonical)
         return self._count(self._redactor.redact_known(text, hit))

@@ -106,3 +106,14 @@ def test_a_new_kind_of_failure_is_no_person(text: str, redactor: Redactor) -> No
 def test_an_ending_does_not_hide_a_listed_name(name: str, redactor: Redactor) -> None:
     given = name.split()[0]
     assert given not in redactor.redact(f"declined for {name} today").text
+
+
+def test_a_value_in_a_structure_is_judged_under_its_key_as_in_text(redactor: Redactor) -> None:
+    things = {"acquiring_bank": "jasper", "issuer": "Stella", "payment.provider": "Clara"}
+    assert redactor.redact_labels(things) == things
+    assert redactor.redact_value({"issuer": ["ally", "jasper"]}).value == {"issuer": ["ally", "jasper"]}
+    told = redactor.redact_labels(
+        {"merchant": "Mrs. Baker", "url": "/x?cardholder_name=Jane Doe", "customer": "jasper"}
+    )
+    assert not [name for name in ("Baker", "Jane", "jasper") if name in "".join(told.values())]
+    assert redactor.redact_labels({"service": "4111111111111111"})["service"] != "4111111111111111"
