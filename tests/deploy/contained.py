@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 UID = 10001
+PYTHON = str(Path(sys.executable).resolve())
+"""The interpreter behind the tests' environment, which may itself stand in a folder that is closed to other users."""
 
 
 def needs_namespaces() -> None:
@@ -28,9 +30,9 @@ def needs_namespaces() -> None:
             pytest.skip(f"{program} is absent; get it with: apt-get install util-linux mount")
     if subprocess.run(["unshare", "--mount", "--net", "true"], capture_output=True, check=False).returncode:
         pytest.skip("the kernel gives no mount namespace here; run the tests where unshare --mount works")
-    as_user = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", sys.executable, "-c", ""]
+    as_user = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", PYTHON, "-c", ""]
     if subprocess.run(as_user, capture_output=True, check=False).returncode:
-        pytest.skip(f"user {UID} may not run {sys.executable}; install Python where all can read it")
+        pytest.skip(f"user {UID} may not run {PYTHON}; install Python where all can read it")
 
 
 def contained(
@@ -39,10 +41,14 @@ def contained(
     state: Path,
     scratch: Path,
     environment: Mapping[str, str] = {},
+    shown: Mapping[Path, Path] = {},
     timeout: float = 240,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `command`: only `state` (kept) and `scratch` (a tmpfs, gone afterwards) can be written."""
-    for folder in (state, scratch):
+    """Run `command`: only `state` (kept) and `scratch` (a tmpfs, gone afterwards) can be written.
+
+    shown: folders by the place at which they can be read as well, whoever may reach them where they stand.
+    """
+    for folder in (state, scratch, *shown.values()):
         folder.mkdir(parents=True, exist_ok=True)
     shutil.chown(state, UID, UID)
     state.chmod(0o700)
@@ -53,6 +59,7 @@ def contained(
         "ip link set lo up 2>/dev/null || true",
         f"mount --bind {q(str(state))} {q(str(state))}",
         f"mount -t tmpfs -o mode=1777,size=256m tmpfs {q(str(scratch))}",
+        *(f"mount --bind {q(str(a))} {q(str(b))} && mount -o remount,bind,ro {q(str(b))}" for a, b in shown.items()),
         "mount -o remount,bind,ro /",
         f"cd {q(str(state))}",
         f"exec env -i {words} setpriv --reuid={UID} --regid={UID} --clear-groups --bounding-set=-all --inh-caps=-all"

@@ -10,13 +10,15 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.contained import UID, contained, needs_namespaces
+from tests.deploy.contained import PYTHON, UID, contained, needs_namespaces
 from tests.deploy.dockerfile import Instruction, carry_out, instructions
 from tests.deploy.wheel import build_wheel, unpack
 from tests.house.test_imports import OURS, ROOT
@@ -30,7 +32,8 @@ LAST = max(step.stage for step in STEPS)
 TRY_TO_WRITE = """
 import os, pathlib, assistant
 place = pathlib.Path(assistant.__file__).parent
-for where in (place, pathlib.Path("/usr"), pathlib.Path("/etc")):
+packages = [pathlib.Path(p) for p in os.environ.get("PYTHONPATH", "").split(":") if p]
+for where in (place, pathlib.Path("/usr"), pathlib.Path("/etc"), *packages):
     try:
         (where / "written").write_text("x")
     except OSError as error:
@@ -142,19 +145,22 @@ def test_the_wheel_alone_runs_the_demo_read_only_and_offline(place: Path) -> Non
     """The wheel's files before the checkout on the path, dependencies of the test's environment."""
     needs_namespaces()
     site = unpack(build_wheel(ROOT, place / "dist"), place / "site")
-    said = _run([sys.executable], place, {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"})
+    packages = place / "packages"
+    variables = {"PYTHONPATH": f"{site}:{packages}", "PYTHONDONTWRITEBYTECODE": "1"}
+    said = _run([PYTHON], place, variables, shown={Path(sysconfig.get_path("purelib")): packages})
     assert f"from {site}" in said
 
 
-def _run(python: list[str], place: Path, environment: dict[str, str]) -> str:
+def _run(python: list[str], place: Path, environment: dict[str, str], *, shown: Mapping[Path, Path] = {}) -> str:
     """Try to write where nobody may, then the demo; what both said."""
     state, scratch = place / "state", place / "scratch"
-    tried = contained([*python, "-c", TRY_TO_WRITE], state=state, scratch=scratch, environment=environment)
+    inside = partial(contained, state=state, scratch=scratch, environment=environment, shown=shown)
+    tried = inside([*python, "-c", TRY_TO_WRITE])
     assert tried.returncode == 0, tried.stderr
     assert "WRITTEN" not in tried.stdout
     assert f"user {UID} {UID} []" in tried.stdout or f"user {UID} {UID} [{UID}]" in tried.stdout
     code = "import sys; from assistant.cli import main; sys.exit(main(['demo', '--json']))"
-    made = contained([*python, "-c", code], state=state, scratch=scratch, environment=environment)
+    made = inside([*python, "-c", code])
     assert made.returncode == 0, made.stderr
     note = json.loads(made.stdout)
     assert note["evidence"] and note["hypotheses"] and note["next_steps"] and note["record"]
