@@ -134,7 +134,10 @@ def _is_identifier(text: str, a: int, b: int) -> bool:
         letters = _LETTERS.findall(token)
         if token.rstrip("Ff") == text[a:b] and len(token) not in {32, 40, 64}:
             return False  # packed decimal, filled up with F
-        if all(c in "0123456789abcdefABCDEF" for c in token) and (len(letters) > 1 or len(token) in _HEX_ID_WIDTHS):
+        wide = len(token) == 16 or len(token) >= 20  # shorter ones may be a card between two letters
+        if all(c in "0123456789abcdefABCDEF" for c in token) and (
+            (wide and len(letters) > 1) or len(token) in _HEX_ID_WIDTHS
+        ):
             return True
     if text[left - 1 : left] == "-" or text[right : right + 1] == "-":  # noqa: SIM102
         if any(m.start() <= a and b <= m.end() for m in _UUID.finditer(text, max(0, left - 56), right + 28)):

@@ -193,7 +193,7 @@ def _belongs_to_more(text: str, start: int, end: int) -> bool:
     while last < len(text) and last - end < 140 and text[last] in _HEX_CHARS:
         last += 1
     whole = text[first:last]
-    bounded = not (text[first - 1 : first].isalnum() and first) and not text[last : last + 1].isalnum()
+    bounded = not _glued(text, first) and not text[last : last + 1].isalnum()
     if (
         bounded
         and len(whole) > end - start
@@ -204,6 +204,12 @@ def _belongs_to_more(text: str, start: int, end: int) -> bool:
     if text[first - 1 : first] != "-" and text[last : last + 1] != "-":
         return False
     return any(whole in m[0] for m in _UUID.finditer(text[max(0, first - 56) : last + 56]))
+
+
+def _glued(text: str, at: int) -> bool:
+    """Whether a letter or digit stands before; the letter of `\\n`, which JSON writes for a line end, is none."""
+    before = text[at - 1 : at] if at else ""
+    return before.isalnum() and not (before in "nrt" and text[max(0, at - 2) : at - 1] == "\\")
 
 
 def is_issued(digits: str) -> bool:

@@ -161,3 +161,16 @@ def test_each_brand_has_ranges_that_the_last_look_knows() -> None:
                     low <= int(span.partition("-")[0].ljust(6, "0")) <= high and length in allowed
                     for low, high, allowed in _ISSUED
                 ), (brand, span, length)
+
+
+def test_a_hex_id_behind_a_line_end_is_the_same_id_in_json(redactor: Redactor) -> None:
+    for text in ("offset\n198350513850439e35025737", "at\n4308780467398c89", "x\t586086840889993f5849"):
+        assert redactor.redact(text).text == text
+        assert _stopped([text], FinalScanner()) == []
+
+
+def test_a_card_between_two_letters_is_no_hex_id(redactor: Redactor) -> None:
+    for text in ("a4539578763621486b", "db4116613523547d4", "ref=c4539578763621486d ok"):
+        with pytest.raises(LeakBlocked):
+            FinalScanner().check(text, sink="test")
+        assert _stopped([redactor.redact(text).text], FinalScanner()) == []
