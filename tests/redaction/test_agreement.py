@@ -174,3 +174,9 @@ def test_a_card_between_two_letters_is_no_hex_id(redactor: Redactor) -> None:
         with pytest.raises(LeakBlocked):
             FinalScanner().check(text, sink="test")
         assert _stopped([redactor.redact(text).text], FinalScanner()) == []
+
+
+def test_thirteen_digits_in_fours_are_a_card_with_any_gaps(redactor: Redactor) -> None:
+    for text in ("5930+3524+9293-1", "4838 8192.9846 3"):
+        assert "<PAN_" in redactor.redact(text).text
+        assert _stopped([redactor.redact(text).text], FinalScanner()) == []
