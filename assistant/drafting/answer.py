@@ -28,6 +28,8 @@ from assistant.errors import LogUnavailable, ModelAnswerInvalid, ModelError, Mod
 from redaction import LeakBlocked
 
 if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
     from assistant.drafting.model import ChatModel
 
 MOST_TURNS = 5
@@ -107,8 +109,10 @@ def _run(built: Built, tools: Toolbox, model: ChatModel, *, look: bool) -> tuple
         system_prompt=system,
         middleware=[ModelCallLimitMiddleware(run_limit=MOST_TURNS, exit_behavior="end")],
     )
+    # One look after the other, as they were asked for: so are the trace and the ids of what was found.
+    limits: RunnableConfig = {"recursion_limit": 4 * MOST_TURNS + 4, "max_concurrency": 1}
     try:
-        state = agent.invoke({"messages": [HumanMessage(content=user)]}, {"recursion_limit": 4 * MOST_TURNS + 4})
+        state = agent.invoke({"messages": [HumanMessage(content=user)]}, limits)
     except foreign() as error:
         line.breaker.failed()
         fault = mapped(error)

@@ -62,9 +62,7 @@ def parsed(expr: str) -> Any:
     try:
         return promql_parser.parse(expr)
     except ValueError:
-        raise SourceMalformed(
-            "prometheus", "an alert's expression could not be parsed", mend="check the rule"
-        ) from None
+        raise SourceMalformed("prometheus", "an expression could not be parsed", mend="check its syntax") from None
 
 
 def _guard(expr: str) -> None:

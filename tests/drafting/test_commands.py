@@ -4,6 +4,7 @@ from the evidence, exit code 4, one record a request, and no traceback."""
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -203,3 +204,26 @@ def test_the_trace_shows_what_was_asked_and_what_was_found(tmp_path: Path, capsy
     out = capsys.readouterr().out
     assert "I can't tell" in out and "1. list_alerts: firing alerts" in out and "2. query_metric: up{" in out
     assert "   nothing: " in out and "   A" in out and "2 looks" in out
+
+
+def test_looks_that_are_asked_for_at_once_stand_in_the_order_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["list_alerts", "find_runbook", "catalogue", "list_changes", "find_runbook", "list_alerts"]
+
+    def looks(asked: Mapping[str, Any], n: int) -> Reply:
+        if not any(m["role"] == "tool" for m in asked["messages"]):
+            calls = [
+                (name, json.dumps({"words": f"word {i}"} if name == "find_runbook" else {}))
+                for i, name in enumerate(names)
+            ]
+            return Reply(body=completion("", tool_calls=[
+                {"id": f"call_{i}", "type": "function", "function": {"name": name, "arguments": arguments}}
+                for i, (name, arguments) in enumerate(calls)
+            ]))  # fmt: skip
+        return Reply(body=completion('{"answered": false, "claims": [], "not_known": []}'))
+
+    with serving(looks) as (url, _):
+        assert _ask(tmp_path, url, "--trace") == 3
+    out = capsys.readouterr().out
+    assert re.findall(r"^\s*\d\. (\w+):", out, re.M) == names
