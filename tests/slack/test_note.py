@@ -25,6 +25,13 @@ def shown(stage: Stage, revision: int) -> None:
     eventually(there)
 
 
+def edit(stage: Stage) -> None:
+    """Have what is shown edited: the first post may have been the draft's, then the incident's end does it."""
+    if not stage.double.of("chat.update"):
+        stage.service.receive([alert(status="resolved", labels={"service": "gateway"})])
+    eventually(lambda: stage.double.of("chat.update"))
+
+
 def test_one_message_is_posted_and_then_edited_with_the_draft(stage: Stage) -> None:
     incident = opened(stage)
     shown(stage, 2)
@@ -34,6 +41,7 @@ def test_one_message_is_posted_and_then_edited_with_the_draft(stage: Stage) -> N
     (post,) = stage.double.of("chat.postMessage")
     assert post.given["unfurl_links"] is False and post.given["unfurl_media"] is False
     assert post.given["metadata"]["event_payload"].keys() == {"id"}
+    edit(stage)
     ids = [{b["block_id"] for b in c.given["blocks"]} for c in stage.double.calls if "blocks" in c.given]
     assert len(ids) > 1 and not ids[0] & ids[1], "an edit needs block ids of its own"
 
@@ -124,6 +132,8 @@ def test_where_the_app_may_not_look_it_posts_again_and_says_so(stage: Stage) -> 
 def test_a_message_that_cannot_be_edited_is_continued_in_one_new_one(stage: Stage) -> None:
     stage.double.faults = fixed("edit_window_closed")
     opened(stage)
+    shown(stage, 2)
+    edit(stage)
     eventually(lambda: len(stage.double.messages(stage.channel)) == 2)
     new = stage.double.messages(stage.channel)[1]
     assert "https://emulate.slack.com/archives/" in str(new["blocks"]) and "Continues" in words_of(new)
@@ -132,6 +142,8 @@ def test_a_message_that_cannot_be_edited_is_continued_in_one_new_one(stage: Stag
 def test_a_deleted_message_is_continued_without_a_link(stage: Stage) -> None:
     stage.double.faults = fixed("message_not_found")
     opened(stage)
+    shown(stage, 2)
+    edit(stage)
     eventually(lambda: len(stage.double.messages(stage.channel)) == 2)
     new = stage.double.messages(stage.channel)[1]
     assert "https://" not in str([b for b in new["blocks"] if b["type"] == "rich_text"])
