@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from assistant.errors import SettingsError
 from assistant.preflight import preflight
 from assistant.promptlog.open import open_configured
-from assistant.settings import Settings, load_settings
+from assistant.settings import Log, Settings, Web, load_settings
 from tests.fakes.slack_scopes import scopes_server
 
 PAYOPS = "import sys; from assistant.cli import main; sys.exit(main())"
@@ -77,12 +78,16 @@ def test_what_is_sound_is_said_and_changes_nothing(tmp_path: Path) -> None:
     assert {p.name for p in (tmp_path / "state").iterdir()} <= {"serve.lock"}
 
 
+ANY_PORT = Web(webhook_port=0, console_port=0)
+"""What else listens on this machine must not count among what is wrong."""
+
+
 def problems(settings: Settings) -> str:
     return preflight(lambda: settings)[1].screen()
 
 
 def lived(state: Path) -> Settings:
-    settings = Settings(state=state)
+    settings = Settings(state=state, web=ANY_PORT)
     log = open_configured(settings, last_look=lambda content: None)
     log.checkpoint()
     log.close()
@@ -106,7 +111,7 @@ def test_a_log_shorter_than_its_checkpoint_elsewhere_is_told(tmp_path: Path) -> 
     (tmp_path / "note").write_text(log.checkpoint())
     log.close()
     shutil.copy(tmp_path / "older" / "promptlog.sqlite", tmp_path / "state" / "promptlog.sqlite")
-    older = Settings(state=tmp_path / "state", log=type(settings.log)(outside_checkpoint=str(tmp_path / "note")))
+    older = replace(settings, log=Log(outside_checkpoint=str(tmp_path / "note")))
     assert "a checkpoint covers" in problems(older)
 
 
@@ -116,6 +121,6 @@ def test_a_credential_that_can_write_is_on_the_screen_too(tmp_path: Path, monkey
     monkeypatch.setenv("PAYOPS_TEST_BOT", "xoxb" + "-not-a-token")
     with scopes_server("chat:write,admin.users:write") as url:
         slack = Slack(url=url, bot_token_env="PAYOPS_TEST_BOT")
-        assert "a credential of ours can write" in problems(Settings(state=tmp_path, slack=slack))
-        allowed = Settings(state=tmp_path, slack=slack, allow_writable_credentials=True)
+        assert "a credential of ours can write" in problems(Settings(state=tmp_path, web=ANY_PORT, slack=slack))
+        allowed = Settings(state=tmp_path, web=ANY_PORT, slack=slack, allow_writable_credentials=True)
         assert not preflight(lambda: allowed)[1].found or "write" not in problems(allowed)
