@@ -406,11 +406,6 @@ def quiet_telemetry() -> None:
     os.environ["OTEL_SDK_DISABLED"] = "true"
 
 
-def person() -> str:
-    """Who runs this command, as the operating system says; stored as a pseudonym only."""
-    return os.environ.get("PAYOPS_USER") or os.environ.get("USER") or os.environ.get("LOGNAME") or "unknown"
-
-
 @dataclass(frozen=True, slots=True)
 class _Where:
     """The file at hand, and what is wrong in it: all of it is found, not only the first."""

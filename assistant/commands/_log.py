@@ -49,8 +49,8 @@ def opened(config: Path | None, state: Path | None, *, check: bool = True) -> It
 
 @contextmanager
 def reader(config: Path | None, state: Path | None, *, check: bool = True) -> Iterator[Auditor]:
+    from assistant.local_person import person
     from assistant.promptlog.audit import Auditor
-    from assistant.settings import person
 
     with opened(config, state, check=check) as (log, _):
         yield Auditor(log, f"os:{person()}")

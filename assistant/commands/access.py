@@ -78,8 +78,8 @@ def forget(
     state: State = None,
 ) -> None:
     """Erase who a pseudonym is: the identity in the prompt log, the name and the sessions. Records and proofs stay."""
+    from assistant.local_person import person as me
     from assistant.promptlog.retention import erase_person
-    from assistant.settings import person as me
 
     with opened(config, state) as (log, settings):
         who = _person(log, person)
@@ -119,8 +119,8 @@ def _person(log: Log, given: str) -> str:
 
 
 def _record_read(log: Log, action: str) -> None:
+    from assistant.local_person import person
     from assistant.promptlog.record import Entry, Event
-    from assistant.settings import person
 
     log.append(
         Entry(
@@ -134,8 +134,8 @@ def _record_read(log: Log, action: str) -> None:
 
 
 def _record_decision(log: Log, decision: str, who: str) -> None:
+    from assistant.local_person import person
     from assistant.promptlog.record import Entry, Event
-    from assistant.settings import person
 
     pseudonyms = log.pseudonyms_of(who) if who else ("everybody",)
     log.append(

@@ -31,7 +31,8 @@ def ask(
     from assistant.drafting.lean import lean
     from assistant.drafting.model import load_beside
     from assistant.errors import UsageError
-    from assistant.settings import load_settings, person
+    from assistant.local_person import person
+    from assistant.settings import load_settings
 
     with one_line(), lean():
         if not question.strip():
@@ -43,7 +44,7 @@ def ask(
             if settings.model.url:
                 load_beside()
             with closing(house.promptlog):
-                answer, record = line(question, house, asker=f"cli-{_pseudonym(person())}", tell=tell)
+                answer, record = line(question, house, asker=f"os:{person()}", tell=tell)
         if as_json:
             print_json(answer_to_json(answer, record))
         else:
@@ -62,10 +63,3 @@ def _house(world: Path | None, settings: Settings) -> House:
     from assistant.bootstrap import build_live, open_world
 
     return open_world(world, settings)[0] if world else build_live(settings, actor="cli")
-
-
-def _pseudonym(name: str) -> str:
-    """Not the name: a short hash, stable on one machine."""
-    import hashlib
-
-    return hashlib.sha256(name.encode()).hexdigest()[:8]

@@ -38,7 +38,8 @@ def create(
     with one_line():
         from assistant.backup.state import create as made
         from assistant.backup.state import postgres_commands
-        from assistant.settings import load_settings, person
+        from assistant.local_person import person
+        from assistant.settings import load_settings
 
         settings = load_settings(config, state=state)
         manifest = made(settings, out, by=person(), with_keys=with_keys)
@@ -83,7 +84,8 @@ def restore(
     would be missing."""
     with one_line():
         from assistant.backup.state import restore as restored
-        from assistant.settings import load_settings, person
+        from assistant.local_person import person
+        from assistant.settings import load_settings
 
         settings = replace(load_settings(config, state=into), state=into)
         checked, record = restored(settings, backup, by=person(), keys=keys, behind=behind)

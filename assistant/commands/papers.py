@@ -35,8 +35,8 @@ def paper(
     the configured model failed and the note's own prose stands."""
     from dataclasses import asdict
 
+    from assistant.local_person import person
     from assistant.papers import paper as write
-    from assistant.settings import person
 
     with one_line(), _desk(config, state) as (house, notes, off):
         asked = house.model_state()["model_configured"] and not off
@@ -62,8 +62,8 @@ def give(
 ) -> None:
     """Say of an incident's latest note whether it was useful; kept with its record."""
     from assistant.errors import UsageError
+    from assistant.local_person import person
     from assistant.papers import judge
-    from assistant.settings import person
 
     with one_line():
         said: Any = judgement.replace("-", "_")

@@ -25,9 +25,10 @@ def purge(
     without showing it. Switch off first (payops off). Exit 1 where it is still somewhere.
     """
     with one_line():
+        from assistant.local_person import person
         from assistant.purging.purge import purge as purged
         from assistant.purging.value import value_of
-        from assistant.settings import load_settings, person
+        from assistant.settings import load_settings
 
         settings = load_settings(config, state=state)
         value = value_of(_asked())

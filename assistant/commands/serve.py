@@ -73,7 +73,7 @@ def on(config: Config = None, state: State = None) -> None:
 
 def _turn(config: Path | None, state: Path | None, *, off: bool) -> None:
     with one_line():
-        from assistant.settings import person
+        from assistant.local_person import person
         from assistant.switching import turn
 
         missing = turn(_settings(config, state), off=off, by=person())

@@ -3,7 +3,7 @@
 A screening covers the records since the last one, without a gap, and is itself a record (`audit.review`, kind
 `screening`) whose body lists the exceptions. Taking, accepting and flagging an exception are records too, each naming
 the record it is about, so that what is still to do follows from the log alone and two reviewers never do the same
-work unseen.
+work unseen. Who may not take or settle an exception is what `duties.Hands` says (`alone` is its).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from assistant.errors import UsageError
+from assistant.promptlog.duties import Hands
 from assistant.promptlog.log import Log
 from assistant.promptlog.record import Entry, Event, Gone, Outcome, Record, RecordId, canonical
 from assistant.promptlog.search import redacted
@@ -210,45 +211,42 @@ def progress(log: Log) -> Progress:
     return Queue().look(log).progress
 
 
-def take_next(log: Log, *, identity: str, origin: str = "cli") -> Task | None:
-    """The oldest open exception that is not this person's own act, now assigned to them; None if there is none. Two who
-    ask at once get two."""
-    mine = log.pseudonyms_of(identity)
+def take_next(log: Log, *, identity: str, origin: str = "cli", alone: bool = False) -> Task | None:
+    """The oldest open exception that this person may settle, now assigned to them; None if there is none. Two who ask
+    at once get two."""
+    hands = Hands(log, identity, alone=alone)
     for task in tasks(log):
-        if task.state != "open" or log.get(task.index).actor in mine:
+        if task.state != "open" or hands.bar(log.get(task.index)):
             continue
         if _is_mine(log, _record(log, "take", task, identity, "", origin), identity):
             return task
     return None
 
 
-def take(log: Log, which: int | str, *, identity: str, origin: str = "cli") -> Task:
+def take(log: Log, which: int | str, *, identity: str, origin: str = "cli", alone: bool = False) -> Task:
     """This exception, now assigned to this person, also where somebody else had taken it: who is away holds nobody up.
-    UsageError if it is none, settled, or this person's own act."""
-    task = _unsettled(log, which)
-    _not_own(log, task, identity)
+    UsageError if it is none, settled, or not theirs to settle."""
+    task = _theirs(log, which, identity, alone=alone)
     again = task.state == "taken"
     if not _is_mine(log, _record(log, "take", task, identity, "", origin, again=again), identity):
         raise UsageError("somebody else took that exception just now", mend="take the next")
     return task
 
 
-def accept(log: Log, which: int | str, *, identity: str, origin: str = "cli") -> Task:
-    """Sign off an exception. UsageError if it is none, is settled, or is this person's own act."""
-    return _settle(log, "accept", which, identity, "", origin)
+def accept(log: Log, which: int | str, *, identity: str, origin: str = "cli", alone: bool = False) -> Task:
+    """Sign off an exception. UsageError if it is none, settled, or not theirs to settle."""
+    return _settle(log, "accept", _theirs(log, which, identity, alone=alone), identity, "", origin)
 
 
-def flag(log: Log, which: int | str, *, identity: str, reason: str, origin: str = "cli") -> Task:
-    """Mark an exception as something to follow up. UsageError without a reason."""
+def flag(log: Log, which: int | str, *, identity: str, reason: str, origin: str = "cli", alone: bool = False) -> Task:
+    """Mark an exception as something to follow up. UsageError as for `accept`, and without a reason."""
     if not reason.strip():
         raise UsageError("a flag needs a reason", mend="give --reason TEXT")
-    return _settle(log, "flag", which, identity, reason, origin)
+    return _settle(log, "flag", _theirs(log, which, identity, alone=alone), identity, reason, origin)
 
 
-def _settle(log: Log, kind: str, which: int | str, identity: str, reason: str, origin: str) -> Task:
-    task, mine = _unsettled(log, which), log.pseudonyms_of(identity)
-    _not_own(log, task, identity)
-    if task.state == "taken" and task.by not in mine:
+def _settle(log: Log, kind: str, task: Task, identity: str, reason: str, origin: str) -> Task:
+    if task.state == "taken" and task.by not in log.pseudonyms_of(identity):
         raise UsageError("somebody else has taken that exception", mend="leave it to them, or take it over first")
     settled = _record(log, kind, task, identity, reason, origin)
     if not _is_mine(log, settled, identity) or settled.facts.get("kind") != kind:
@@ -256,19 +254,18 @@ def _settle(log: Log, kind: str, which: int | str, identity: str, reason: str, o
     return task
 
 
-def _unsettled(log: Log, which: int | str) -> Task:
+def _theirs(log: Log, which: int | str, identity: str, *, alone: bool) -> Task:
+    """The exception that is still to be settled, and by this person."""
     record = log.get(which)
     task = next((t for t in tasks(log) if t.id == record.id), None)
     if task is None:
         raise UsageError("that record is no exception", mend="`payops log review` lists them")
     if task.state in {"accepted", "flagged"}:
         raise UsageError(f"that exception is {task.state} already")
+    why_not = Hands(log, identity, alone=alone).bar(record)
+    if why_not:
+        raise UsageError(why_not, mend="let somebody else review it")
     return task
-
-
-def _not_own(log: Log, task: Task, identity: str) -> None:
-    if log.get(task.index).actor in log.pseudonyms_of(identity):
-        raise UsageError("nobody signs off their own act", mend="let somebody else review it")
 
 
 def _is_mine(log: Log, step: Record, identity: str) -> bool:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from assistant.cli import main
+from assistant.local_person import person
 from assistant.promptlog.open import open_configured
-from assistant.promptlog.record import Event, Outcome
+from assistant.promptlog.record import Entry, Event, Outcome
 from assistant.promptlog.replay import recipe_for
 from assistant.settings import Settings
 from tests.fakes.promptlog import look_at_nothing
@@ -47,7 +48,6 @@ class Payops:
 @pytest.fixture
 def payops(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Payops:
     """0 log.open, 1 query, 2 request, 3 failed answer, 4 log.close."""
-    monkeypatch.setenv("PAYOPS_USER", "alice")
     monkeypatch.chdir(tmp_path)
     log = open_configured(Settings(state=tmp_path / "state"), last_look=look_at_nothing)
     log.append(entry(incident="inc-1", bodies={"query": b"up"}))
@@ -71,7 +71,7 @@ def test_search(payops: Payops) -> None:
     found = payops("search", "--incident", "inc-1", "--class", "pan", "--json").json()
     assert [r["index"] for r in found["records"]] == [2] and found["more"] is False
     assert len(payops("search", "--limit", "2").out.splitlines()) == 2
-    mine = payops("search", "--person", "os:alice", "--json").json()["records"]
+    mine = payops("search", "--person", f"os:{person()}", "--json").json()["records"]
     assert {r["event"] for r in mine} == {"audit.read"}
 
 
@@ -134,6 +134,24 @@ def test_review(payops: Payops, monkeypatch: pytest.MonkeyPatch) -> None:
     assert payops("review", "nonsense").code == 2 and payops("review", "next").out == "nothing to review\n"
 
 
+def test_whoever_asked_about_an_incident_does_not_sign_it_off(
+    payops: Payops, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule of the console, from the command line: a variable makes nobody somebody else."""
+    log = open_configured(Settings(state=payops.state), last_look=look_at_nothing)
+    log.append(Entry(event=Event.QUESTION_RECEIVED, identity=f"os:{person()}", incident="inc-1"))
+    log.close()
+    payops("review", "screen")
+    for name in ("USER", "LOGNAME", "PAYOPS_USER"):
+        monkeypatch.setenv(name, "somebody.else")
+    for step in (("accept",), ("flag", "--reason", "odd")):
+        done = payops("review", step[0], "3", *step[1:])
+        assert done.code == 2 and "you took part in this incident; let somebody else review it" in done.err
+    assert payops("review", "next").out == "nothing to review\n"
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000)
+    assert payops("review", "accept", "3").code == 0
+
+
 def test_hold_and_retention(payops: Payops) -> None:
     assert payops("hold").out == "nothing is on hold\n"
     assert payops("hold", "inc-1").code == 2
@@ -179,7 +197,7 @@ def test_every_command_is_a_record_with_who(payops: Payops) -> None:
     payops("show", "2")
     reads = payops("search", "--event", "audit.read", "--json").json()["records"]
     assert [r["facts"]["action"] for r in reads] == ["search", "show"]
-    assert all(r["actor"].startswith("person-") and "alice" not in json.dumps(r) for r in reads)
+    assert all(r["actor"].startswith("person-") and f"os:{person()}" not in json.dumps(r) for r in reads)
 
 
 def test_a_search_for_what_cannot_be_is_refused_and_a_day_is_a_time(payops: Payops) -> None:

@@ -12,7 +12,6 @@ What pages rely on:
 - The CSP (`headers.CSP`) allows no inline script and no style attribute.
 - Paths under `/static/` and the health checks are public, and hold nothing that is not.
 - `request.state.access.denied(…)` records a refusal that a page decides itself.
-- Before a sign-off, `duties.bar(log, person, record)` says why this person may not, "" if they may.
 - Every route says what it leaves in the log (`leaves`): reads are records.
 - A person comes from the session only: never from a field, a header of the browser's or a query.
 

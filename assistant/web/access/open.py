@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from assistant.errors import SettingsError
-from assistant.settings import Settings, Web, person
+from assistant.local_person import person
+from assistant.settings import Settings, Web
 from assistant.web.access.door import Access, Login
 from assistant.web.access.loopback import LoopbackLogin
 from assistant.web.access.person import ROLES

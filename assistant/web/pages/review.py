@@ -8,11 +8,11 @@ from starlette.responses import Response
 
 from assistant.errors import UsageError
 from assistant.promptlog import review
+from assistant.promptlog.duties import Hands
 from assistant.promptlog.log import Log
 from assistant.promptlog.record import Event, Gone
 from assistant.promptlog.review import RULES, Task
 from assistant.promptlog.store import Filter
-from assistant.web.access.duties import bar
 from assistant.web.pages.record_view import line
 from assistant.web.pages.render import Ask, page, see
 
@@ -30,11 +30,12 @@ def review_queue(ask: Ask) -> Response:
     all_of_them = stands.tasks
     mine = set(log.pseudonyms_of(ask.person.id))
     at_hand = next((t for t in all_of_them if t.state == "taken" and t.by in mine), None)
+    hands = Hands(log, ask.person.id, alone=ask.person.alone)
     wanted = [t for t in all_of_them if t.state == chosen] if chosen else [t for t in all_of_them if _todo(t)]
     return page(
         ask, "review.html", progress=stands.progress, count=len(wanted),
-        tasks=[_shown(log, t, mine) for t in wanted[:SHOWN]],
-        at_hand=_shown(log, at_hand, mine) if at_hand else None, states=STATES, chosen=chosen, why=WHY,
+        tasks=[_shown(log, t, mine, hands) for t in wanted[:SHOWN]],
+        at_hand=_shown(log, at_hand, mine, hands) if at_hand else None, states=STATES, chosen=chosen, why=WHY,
         flags=_reasons(log) if chosen == "flagged" else {},
     )  # fmt: skip
 
@@ -43,13 +44,13 @@ def _todo(task: Task) -> bool:
     return task.state in ("open", "taken")
 
 
-def _shown(log: Log, task: Task, mine: set[str]) -> dict[str, Any]:
+def _shown(log: Log, task: Task, mine: set[str], hands: Hands) -> dict[str, Any]:
     record = log.get(task.index)
     return {
         "task": task,
         "row": line(record),
         "why": [WHY.get(r, r) for r in task.rules],
-        "own": record.actor in mine,
+        "bar": hands.bar(record) if _todo(task) else "",
         "mine": task.by in mine,
     }
 
@@ -67,23 +68,21 @@ def _reasons(log: Log) -> dict[str, str]:
 
 def review_step(ask: Ask) -> Response:
     """Next, take, screen, accept or flag."""
-    log, action, who = ask.desk.log(), ask.word("action", among=ACTIONS), ask.person.id
+    log, action = ask.desk.log(), ask.word("action", among=ACTIONS)
+    who: dict[str, Any] = {"identity": ask.person.id, "origin": "web", "alone": ask.person.alone}
     if action == "screen":
-        review.screen(log, identity=who, origin="web")
+        review.screen(log, identity=ask.person.id, origin="web")
         return see("/review")
     if action == "next":
-        review.take_next(log, identity=who, origin="web")
+        review.take_next(log, **who)
         return see("/review#at-hand")
     which = ask.word("record")
     if action not in ("take", "accept", "flag") or not which:
         raise UsageError("say what to do with which record")
-    why_not = bar(log, ask.person, log.get(which))
-    if why_not:
-        raise UsageError(why_not)
     if action == "take":
-        review.take(log, which, identity=who, origin="web")
+        review.take(log, which, **who)
     elif action == "accept":
-        review.accept(log, which, identity=who, origin="web")
+        review.accept(log, which, **who)
     else:
-        review.flag(log, which, identity=who, origin="web", reason=ask.given.get("reason", "")[:4000])
+        review.flag(log, which, reason=ask.given.get("reason", "")[:4000], **who)
     return see("/review#at-hand")

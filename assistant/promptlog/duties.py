@@ -1,0 +1,44 @@
+"""Separation of duties: who reads over what happened is not who did it (PCI DSS 10.4.1 and 6.5.4 in spirit, SOC 2 CC5).
+
+One's own act is one hand; a question asked, a decision taken or feedback given in the same incident is another. Reading
+is none. The rule stands here alone, below console and command line, and `review` holds every step to it. Where one
+local person holds every role (the console on loopback), hands cannot be told apart, and only one's own act is refused.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from assistant.promptlog.log import Log
+from assistant.promptlog.record import Event, Record
+from assistant.promptlog.store import Filter
+
+HANDS = (Event.QUESTION_RECEIVED, Event.CONFIG_CHANGE, Event.FEEDBACK)
+
+
+class Hands:
+    """What one person had a hand in. Looks each incident up once: for as long as one look at a list of exceptions."""
+
+    def __init__(self, log: Log, identity: str, *, alone: bool = False) -> None:
+        """`identity` is the real one; `alone` says that it is everybody's. Raises PromptLogError, as `bar` does."""
+        self._log, self._alone = log, alone
+        self._mine = log.pseudonyms_of(identity)
+        self._known: dict[str, bool] = {}
+
+    def bar(self, record: Record) -> str:
+        """Why this person may not sign off this record, "" if they may."""
+        if record.actor in self._mine:
+            return "nobody signs off their own act"
+        if not self._alone and record.incident is not None and self._in(record.incident):
+            return "you took part in this incident"
+        return ""
+
+    def _in(self, incident: str) -> bool:
+        if incident not in self._known:
+            self._known[incident] = any(_took_part(self._log, incident, actor) for actor in self._mine)
+        return self._known[incident]
+
+
+def _took_part(log: Log, incident: str, actor: str) -> bool:
+    wanted = Filter(incident=incident, actor=actor, events=tuple(e.value for e in HANDS))
+    return any(True for _ in islice(log.search(wanted), 1))
