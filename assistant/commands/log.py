@@ -27,6 +27,7 @@ Model = Annotated[str | None, typer.Option(help="requested model")]
 Outcome = Annotated[str | None, typer.Option(help="ok, failed, blocked, denied or unknown")]
 Events = Annotated[list[str] | None, typer.Option("--event", help="event, such as llm.request; may be repeated")]
 Class = Annotated[str | None, typer.Option("--class", help="class of redaction, such as PAN")]
+Release = Annotated[str | None, typer.Option(help="release that wrote it, as the console's Releases lists them")]
 Checkpoints = Annotated[list[Path] | None, typer.Option("--checkpoint", help="kept elsewhere: note, drop, syslog")]
 
 
@@ -51,6 +52,7 @@ def search(
     outcome: Outcome = None,
     event: Events = None,
     redacted: Class = None,
+    release: Release = None,
     limit: Annotated[int, typer.Option(help="at most so many, newest first")] = 50,
     config: Config = None,
     state: State = None,
@@ -70,6 +72,7 @@ def search(
             outcome=outcome,
             events=event,
             redacted=redacted,
+            release=release,
         )
         found = auditor.search(wanted, limit=limit)
         if as_json:
@@ -126,6 +129,7 @@ def export(
     outcome: Outcome = None,
     event: Events = None,
     redacted: Class = None,
+    release: Release = None,
     start: Annotated[int, typer.Option(help="first index")] = 0,
     stop: Annotated[int | None, typer.Option(help="index after the last")] = None,
     bodies: Annotated[bool, typer.Option(help="with prompts, answers and notes")] = True,
@@ -148,6 +152,7 @@ def export(
             outcome=outcome,
             events=event,
             redacted=redacted,
+            release=release,
             identities=identities,
         )
         done = auditor.export(out, selection=wanted, reason=reason, bodies=bodies)
@@ -167,7 +172,8 @@ def checkpoint(
     config: Config = None,
     state: State = None,
 ) -> None:
-    """The newest signed checkpoint, signed now if the log has grown. How the places stand goes to standard error."""
+    """The newest signed checkpoint, signed now if the log has grown. The public key, which auditors are to get from you
+    and not from an export, and how the places stand go to standard error."""
     with opened(config, state) as (log, settings):
         from assistant.errors import LogKeyMissing
         from assistant.promptlog.open import configured_publisher
@@ -183,6 +189,7 @@ def checkpoint(
             sys.stdout.write(last.note)
         else:
             raise LogKeyMissing(log.keys.signing_gap or "no signing key", mend="see [log] signing_key_file")
+        _say(f"key: {log.keys.verifiers()[0]}")
         health = publisher.health()
         for place in health.places:
             taken = f"{place.delivered_size} records at {place.delivered_time}" if place.delivered_time else "never"

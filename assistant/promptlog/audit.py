@@ -74,9 +74,8 @@ class Auditor:
         more.
         """
         report = self.log.verify(outside=outside)
-        facts: dict[str, Value] = {"action": "verify", "doubts": report.doubt_count, "covered": report.covered}
         try:
-            self._read("log", facts)
+            self._read("log", _found_by(report))
         except PromptLogError as fault:
             doubt = Doubt("unrecorded", f"this verification could not be recorded: {fault.message}")
             return replace(report, doubts=(*report.doubts, doubt), doubt_count=report.doubt_count + 1)
@@ -117,3 +116,16 @@ class Auditor:
             bodies=bodies or {},
         )
         return self.log.get(self.log.append(entry).index)
+
+
+def verify_on_schedule(log: Log, verify: Callable[[], Report]) -> Report:
+    """What `verify` found, recorded as the schedule's: that it was done is to be shown as well. Raises PromptLogError
+    where the log cannot take the record."""
+    report = verify()
+    facts = _found_by(report)
+    log.append(Entry(event=Event.AUDIT_READ, actor="schedule", origin="schedule", resource="log", facts=facts))
+    return report
+
+
+def _found_by(report: Report) -> dict[str, Value]:
+    return {"action": "verify", "doubts": report.doubt_count, "covered": report.covered}

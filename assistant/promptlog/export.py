@@ -38,9 +38,9 @@ _README = """An export of the payops prompt log.
 
     python verify_promptlog.py . --key VKEY --checkpoint FILE
 
-VKEY is the log's public key: get it from whoever holds the keys (key.vkey here is a copy, for comparison). FILE is
-a checkpoint that you or somebody else kept. The script needs Python 3.11 and the cryptography package and reads in
-ten minutes.
+VKEY is the log's public key: get it from whoever holds the keys, as `payops log checkpoint` names it (key.vkey here is
+a copy, for comparison). FILE is a checkpoint that you or somebody else kept. The script needs Python 3.11 and the
+cryptography package (python3 -m pip install cryptography), and reads in ten minutes.
 """
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from assistant.errors import LogInconsistent
+from assistant.promptlog.audit import verify_on_schedule
 from assistant.promptlog.checkpoint import open_checkpoint
 from assistant.promptlog.chores import DAY, Chore, Chores
 from assistant.promptlog.keys import Keys, load_keys
@@ -224,7 +225,7 @@ def configured_chores(
         archive(log, before=now - settings.log.hot_months * MONTH, directory=cold_directory(settings))
 
     chores = (
-        Chore("verification", DAY / 4, ours(publisher.verify_now)),
+        Chore("verification", DAY / 4, ours(lambda: verify_on_schedule(log, publisher.verify_now))),
         Chore("screening", DAY, ours(lambda: screen_daily(log))),
         Chore("retention", DAY, ours(retain)),
     )

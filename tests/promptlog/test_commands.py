@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -93,6 +94,18 @@ def test_prove_and_checkpoint(payops: Payops, tmp_path: Path) -> None:
     assert payops("prove", "2", "--out", str(tmp_path / "p.tlog-proof")).out == ""
     first = payops("checkpoint")
     assert first.out == payops("checkpoint").out and "no place is configured" in first.err
+    (key,) = re.findall(r"^key: (\S+)$", first.err, re.M)
+    payops("export", "--out", str(tmp_path / "x"), "--reason", "to compare the keys")
+    assert (tmp_path / "x" / "key.vkey").read_text().strip() == key
+
+
+def test_a_release_finds_what_it_wrote(payops: Payops) -> None:
+    """Also by the command line, and in an export: the console has the same filter."""
+    log = open_configured(Settings(state=payops.state), last_look=look_at_nothing)
+    log.append(entry(facts={"release": "r-1"}))
+    log.close()
+    assert [r["index"] for r in payops("search", "--release", "r-1", "--json").json()["records"]] == [6]
+    assert not payops("search", "--release", "r-2").out
 
 
 def test_checkpoint_published_to_a_drop(payops: Payops, tmp_path: Path) -> None:

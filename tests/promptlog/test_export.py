@@ -188,11 +188,55 @@ def test_every_change_to_a_bundle_is_a_doubt(log: MemoryLog, tmp_path: Path, cha
     assert ran.returncode == 1 and "DOUBT" in ran.stdout, ran.stdout + ran.stderr
 
 
-def test_a_record_left_out_of_a_whole_export_is_not_called_complete(log: MemoryLog, tmp_path: Path) -> None:
-    exported(log, tmp_path / "bundle")
-    _drop_line(tmp_path / "bundle" / "records.jsonl")
+def _drop_record(bundle: Path, index: int) -> None:
+    """This one line, and nothing else of it: it names no body."""
+    path = bundle / "records.jsonl"
+    lines = [line for line in path.read_bytes().splitlines(keepends=True) if json.loads(line)["index"] != index]
+    path.write_bytes(b"".join(lines))
+    told = json.loads((bundle / "bundle.json").read_text())
+    (bundle / "bundle.json").write_text(json.dumps(told | {"records": len(lines)}))
+
+
+@pytest.mark.parametrize("index", [0, 3, 9])
+@pytest.mark.parametrize("span", [{}, {"start": 0, "stop": 10}])
+def test_a_record_left_out_of_what_is_called_complete_is_a_doubt(
+    tmp_path: Path, index: int, span: dict[str, int]
+) -> None:
+    """Also where nothing else in the bundle misses it, and its number of records was made to fit."""
+    log = MemoryLog()
+    for n in range(10):
+        log.append(entry(n))
+    exported(log, tmp_path / "bundle", **span)
+    assert run(log, tmp_path / "bundle").returncode == 0
+    _drop_record(tmp_path / "bundle", index)
     ran = run(log, tmp_path / "bundle")
-    assert "every record from the first to the last" not in ran.stdout and ran.returncode == 1
+    assert ran.returncode == 1 and f"records {index} to {index} are left out" in ran.stdout, ran.stdout
+    assert "no gap" not in ran.stdout and f"first record concerned: {index}" in ran.stdout
+    log.close()
+
+
+def test_a_selection_that_lost_a_record_does_not_fit_its_number(log: MemoryLog, tmp_path: Path) -> None:
+    exported(log, tmp_path / "bundle", incident="inc-1")
+    told = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
+    (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(told | {"records": told["records"] + 1}))
+    ran = run(log, tmp_path / "bundle")
+    assert ran.returncode == 1 and "the bundle says 5 records, and holds 4" in ran.stdout
+
+
+def test_without_a_key_from_elsewhere_it_is_not_called_verified(log: MemoryLog, tmp_path: Path) -> None:
+    exported(log, tmp_path / "bundle")
+    command = [sys.executable, "-I", str(SCRIPT), str(tmp_path / "bundle")]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 0 and "holds together, no doubt" in ran.stdout and "verified" not in ran.stdout
+
+
+def test_without_its_one_package_it_says_what_to_install(log: MemoryLog, tmp_path: Path) -> None:
+    """As on a laptop that has Python and nothing else."""
+    exported(log, tmp_path / "bundle")
+    command = [sys.executable, "-I", "-S", str(SCRIPT), str(tmp_path / "bundle")]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode not in (0, 1) and len(ran.stderr.splitlines()) == 1
+    assert "pip install cryptography" in ran.stderr
 
 
 def test_the_first_bad_record_is_named(log: MemoryLog, tmp_path: Path) -> None:

@@ -335,7 +335,10 @@ def test_what_is_configured_is_screened_verified_and_retained(tmp_path: Path) ->
         chore.work()
     assert publisher.health().doubts == 0 and publisher.health().covered == 1
     screen_daily(log)
-    assert [r.event for r in log.scan()] == [Event.LOG_OPEN, Event.AUDIT_REVIEW]
+    assert [r.event for r in log.scan()] == [Event.LOG_OPEN, Event.AUDIT_READ, Event.AUDIT_REVIEW]
+    verified = log.get(1)
+    assert verified.facts.items() >= {"action": "verify", "doubts": 0, "covered": 1}.items()
+    assert (verified.actor, verified.origin) == ("schedule", "schedule")
     log.close()
 
 
