@@ -28,6 +28,14 @@ _ANSI = r"\x1b\[[0-9;:?]{0,32}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b]{0,256}(?:\x07|\x
 _FOLD = re.compile(rf"{_ANSI}|[^\x00-\x7f]|[\x00\x08\x0b\x0c\x0e-\x1f\x7f]")
 _PLAIN = re.compile(r"[\t\n\r -~]*")
 
+# Quoted-printable (RFC 2045): soft line breaks, rows of bytes, and single ones that stand for a digit or a gap beside
+# digits. One that begins a number is read only where `=` cannot belong to a key.
+_QUOTED_PRINTABLE = (
+    r"=\r?\n|=(?<![0-9A-Za-z]=)[2-7][0-9A-F](?:=[2-7][0-9A-F])+|=[2-7][0-9A-F](?:=[2-7][0-9A-F]){2,}"
+    r"|=(?<=[0-9]=)(?:(?:2[0DE]|3[0-9])(?=[0-9=])|3[0-9](?![0-9A-Za-z.])|(?:C2=A0|E2=80=[89A][0-9A-F])(?=[0-9]))"
+    r"|=(?<=[\s>]=)3[0-9](?=[0-9])"
+)
+_QUOTED = re.compile(_QUOTED_PRINTABLE)
 _ESCAPE = re.compile(
     r"(?:%(?:25)*[0-9A-Fa-f]{2})+|%u[0-9A-Fa-f]{4}"
     r"|&(?:#[xX][0-9A-Fa-f]{1,6};?|#[0-9]{1,7};?|[A-Za-z]{2,8};)"
@@ -35,14 +43,13 @@ _ESCAPE = re.compile(
     r"|(?<!\\)\\++(?:u[0-9A-Fa-f]{4}|[ux]\{[0-9A-Fa-f]{1,6}\}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|0000[2-7][0-9A-Fa-f]|[0-3][0-7]{2}"
     r"|(?:6[0-7]|7[01])(?![0-9])|[nrtbf\"'/])"
     r"|U\+00[0-9A-Fa-f]{2}"
-    r"|(?<![0-9A-Za-z])(?:=[2-7][0-9A-F]){2,}|(?<=[0-9])=(?:2[0DE]|3[0-9])(?=[0-9=])"
-    r"|=\r?\n"
+    rf"|{_QUOTED_PRINTABLE}"
     r"|\^\[\[[0-9;]{0,16}[A-Za-z]|\\e\[[0-9;]{0,16}[A-Za-z]|#0[0-3][0-7]"  # terminal colours, rsyslog's escapes
     r"|(?<=[0-9])(?:[ \t\r\n]{4,24}|[\"'] ?[,+.|&]{1,2} ?[\"']|(?:</?[A-Za-z][^<>]{0,64}>){1,4})(?=[0-9])"  # wide gaps
 )
 # Necessary for any of the above: what the fast path looks for before it decodes.
 ESCAPE_TRIGGER = (
-    r"%[0-9A-Fa-fu]{2}|&[#A-Za-z]|\\[uUxe0-367nrtbf\"'/]|U\+00|=[2-7][0-9A-F]=|[0-9]=[23][0-9A-F]|=\r?\n|\^\[\[|#0[0-3][0-7]"
+    r"%[0-9A-Fa-fu]{2}|&[#A-Za-z]|\\[uUxe0-367nrtbf\"'/]|U\+00|=[2-7][0-9A-F]=|[0-9]=(?:[23][0-9A-F]|C2=|E2=)|[\s>]=3[0-9]{2}|=\r?\n|\^\[\[|#0[0-3][0-7]"
     r"|[0-9][ \t\r\n]{4,24}[0-9]|[0-9][\"'] ?[,+.|&]{1,2} ?[\"'][0-9]|[0-9]</?[A-Za-z]"
 )
 
@@ -347,6 +354,9 @@ def _decode_once(text: str, fired: Callable[[str], bool]) -> Iterator[View]:
         made = _rewrite(text, _ESCAPE, _unescape, "escape")
         if made.starts is not None:
             yield made
+            mail = _rewrite(text, _QUOTED, _unescape, "escape") if "=" in text else made
+            if mail.starts is not None and mail.text != made.text:  # as a mail reader has it, who knows no other escape
+                yield mail
     if fired("codes"):
         for pattern, decode in _CODE_FORMS:
             made = _rewrite(text, pattern, decode, "codes")

@@ -206,6 +206,14 @@ FORMS: dict[str, Form] = {
     "list of quoted digits": lambda d: 'digits: ["' + '","'.join(d) + '"]',
     "quoted-printable space": lambda d: f"card {fours(d, '=20')} declined",
     "quoted-printable, one digit": lambda d: f"card {d[:4]}=3{d[4]}{d[5:]}",
+    "quoted-printable, glued to a word": lambda d: "card" + "".join(f"={ord(c):02X}" for c in d),
+    "quoted-printable, every other digit": lambda d: (
+        "card " + "".join(c if i % 2 else f"=3{c}" for i, c in enumerate(d))
+    ),
+    "quoted-printable, first digit": lambda d: f"card =3{d[0]}{d[1:]} declined",
+    "quoted-printable, last digit": lambda d: f"card {d[:-1]}=3{d[-1]} declined",
+    "quoted-printable nbsp": lambda d: f"card {fours(d, '=C2=A0')} declined",
+    "quoted-printable behind a percent sign": lambda d: f"100%{d[:2]}=3{d[2]}{d[3:]}",
     "percent-encoded three times": lambda d: "card=" + "".join(f"%2525{ord(c):02X}" for c in d),
     "%u escapes": lambda d: "card=" + "".join(f"%u00{ord(c):02X}" for c in d),
     "entities without semicolons": lambda d: "card " + "".join(f"&#{ord(c)}" for c in d),

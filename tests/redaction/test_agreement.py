@@ -180,3 +180,18 @@ def test_thirteen_digits_in_fours_are_a_card_with_any_gaps(redactor: Redactor) -
     for text in ("5930+3524+9293-1", "4838 8192.9846 3"):
         assert "<PAN_" in redactor.redact(text).text
         assert _stopped([redactor.redact(text).text], FinalScanner()) == []
+
+
+def test_a_digit_of_a_percent_escape_before_a_quoted_one_is_read_alike_by_both(redactor: Redactor) -> None:
+    """`%26=38`: a mail reader sees `%268`, a browser `&=38`; the redactor looks at both."""
+    for text in ("%8a814526%26=381762352e43", "%1204697196%81=30748284742346900_13831", "%45=339578763621486"):
+        with pytest.raises(LeakBlocked):
+            FinalScanner().check(text, sink="test")
+        assert _stopped([redactor.redact(text).text], FinalScanner()) == []
+
+
+@pytest.mark.parametrize(
+    "text", ("n=35", "a=31&b=32", "k=3012345", "id=34539578763621486", "exit=35 signal=36", "x=20=3D")
+)
+def test_what_only_looks_quoted_printable_stays(text: str, redactor: Redactor) -> None:
+    assert redactor.redact(text).text == text

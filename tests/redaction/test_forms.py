@@ -28,6 +28,10 @@ SCANNER_MISSES = {
     "list of digits",
     "track 3",
     "wrapped and indented",
+    "quoted-printable, every other digit",
+    "quoted-printable, first digit",
+    "quoted-printable, last digit",
+    "quoted-printable nbsp",
 }
 
 
