@@ -63,7 +63,7 @@ def analyse(seen: Observations) -> Analysis:
     signals = begun(seen, signals)
     log = mined(seen)
     patterns = patterns_of(seen, log)
-    watching, asked = sorted_out(seen, signals)
+    watching, asked = sorted_out(seen, signals, patterns)
     onset = onset_of(seen, signals, patterns, watching, asked)
     patterns = patterns_of(seen, log, onset=onset.at) if onset is not None else patterns
     window = after(seen, onset)
@@ -128,9 +128,11 @@ def analyse(seen: Observations) -> Analysis:
     )
 
 
-def sorted_out(seen: Observations, signals: Sequence[Signal]) -> tuple[frozenset[int], frozenset[int]]:
+def sorted_out(
+    seen: Observations, signals: Sequence[Signal], patterns: Sequence[Pattern]
+) -> tuple[frozenset[int], frozenset[int]]:
     """(identities of signals that are no more than their own warning, of those that the gravest alerts fired for)."""
-    watching = frozenset(id(s) for s in signals if s.moved and watched(seen, s, signals))
+    watching = frozenset(id(s) for s in signals if s.moved and watched(seen, s, signals, patterns))
     asked = asked_of(seen, [s for s in signals if id(s) not in watching])
     grave = frozenset(id(s) for s in signals if id(s) in asked and not slight(seen, s, signals))
     return watching, grave or asked

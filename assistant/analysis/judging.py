@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from assistant.analysis.fresh import look_of, over
 from assistant.analysis.onset import Moves, moves
 from assistant.analysis.rules import alarms_above, alerted
 from assistant.analysis.signals import PAYMENT_ROLES, Rows, Signal, entity_of, grid_of, is_elapsed, role_of, rows_of
@@ -112,7 +113,8 @@ def _signal(j: _Judged, i: int, entity: str) -> Signal:
     )
     last = j.steady[i][np.isfinite(j.steady[i])][-1:]
     bad = len(last) and (last[0] - median) * direction > max(3 * sigma, 0.3 * abs(seen - median))
-    now_bad = bool(moved and ((bad and not _healing(v, median, seen)) or _goes_on(j, i, median, seen)))
+    back = moved and (_healing(v, median, seen) or _over(j, i, at))
+    now_bad = bool(moved and ((bad and not back) or _goes_on(j, i, median, seen)))
     onset = Instant(_earlier(j, i, at, direction)) if moved else None
     return Signal(
         rows.evidence.id, rows.role, rows.what, entity, rows.labels[i], rows.unit, rows.bad, j.t, v, median, sigma,
@@ -126,6 +128,19 @@ def _healing(v: Floats, median: float, seen: float) -> bool:
     and tells the end of a fault late."""
     tail = np.abs(v[np.isfinite(v)][-3:] - median)
     return bool(len(tail) == 3 and np.all(np.diff(tail) < 0) and tail[-1] < 0.55 * abs(seen - median))
+
+
+def _over(j: _Judged, i: int, at: float) -> bool:
+    """Whether the newest of the events that rows count are as few as usual."""
+    if j.rows.events is None or j.rows.bad != 1:
+        return False
+    events = j.rows.events[i, : len(j.t)]
+    before, since = events[j.t < j.since], np.nan_to_num(events[j.t >= at])
+    if not np.isfinite(before).any() or not len(since):
+        return False
+    look = look_of(j.rows.evidence.query, j.step)
+    usual, during = float(np.nanmean(before)), float(np.median(since))
+    return over(since, None, usual=usual, during=during, look=look, step=j.step)
 
 
 def _goes_on(j: _Judged, i: int, median: float, seen: float) -> bool:

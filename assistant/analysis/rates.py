@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from assistant.analysis.dimensions import FEW, LEAST, SURE, Cube, Explained
+from assistant.analysis.fresh import look_of, over
 from assistant.analysis.say import scope
 from assistant.analysis.signals import Signal
 from assistant.analysis.stats import Bools
@@ -37,7 +38,9 @@ TOLD = 3.0
 def scoped_rates(seen: Observations, cubes: Sequence[Cube], explained: Sequence[Explained]) -> list[Signal]:
     """One signal for each confined loss and each scope that an alert fired for, where a cube can tell it."""
     chosen = list(_scopes(seen, cubes, explained))[:SCOPES]
-    return [s for cube, labels, inside in chosen if (s := _signal(seen.incident, cube, labels, inside)) is not None]
+    looks = {e.id: look_of(e.query, e.step) for e in seen.metrics}
+    found = (_signal(seen.incident, cube, labels, inside, looks[cube.evidence]) for cube, labels, inside in chosen)
+    return [s for s in found if s is not None]
 
 
 def _scopes(
@@ -60,7 +63,7 @@ def _scopes(
                 break
 
 
-def _signal(incident: Incident, cube: Cube, labels: Labels, inside: Bools) -> Signal | None:
+def _signal(incident: Incident, cube: Cube, labels: Labels, inside: Bools, look: int) -> Signal | None:
     attempts = cube.attempts[inside].sum(axis=0) * cube.step
     declined = np.maximum(attempts - cube.approved[inside].sum(axis=0) * cube.step, 0.0)
     before = (cube.t >= incident.baseline.start) & (cube.t < incident.baseline.end) & cube.covered
@@ -74,7 +77,10 @@ def _signal(incident: Incident, cube: Cube, labels: Labels, inside: Bools) -> Si
     inside_rate = float(d[part].sum() / max(a[part].sum(), 1e-9))
     lost = float(d[part].sum() - usual * a[part].sum())
     moved = llr >= SURE and lost >= FEW and inside_rate - usual >= LEAST
-    now_bad = moved and still(d, a, usual, float(np.clip(inside_rate, usual + 0.001, 0.999)), cube.step)
+    during_rate = float(np.clip(inside_rate, usual + 0.001, 0.999))
+    ended = moved and over(d[first:] / cube.step, a[first:] / cube.step, usual=usual, during=during_rate, look=look,
+        step=cube.step)  # fmt: skip
+    now_bad = moved and not ended and still(d, a, usual, during_rate, cube.step)
     with np.errstate(invalid="ignore", divide="ignore"):
         v = np.where((attempts > 0) & cube.covered, 1.0 - declined / attempts, np.nan)
     score = min(float(np.sqrt(2.0 * llr)), 99.0) if llr > 0 else 0.0

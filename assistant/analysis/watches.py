@@ -2,7 +2,7 @@
 
 A watch on a resource (a disk, a backlog, a clock) fires before anything breaks; that is what it is for. It is called a
 failure only when it does more than stand a little over its limit: when it goes on rising, has hardly any room left, is
-twice as far out as the limit itself, or when what it belongs to fails as well.
+twice as far out as the limit itself, or when what it belongs to fails as well, or says what does not work.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from assistant.analysis.logs import Pattern
 from assistant.analysis.ranking import force
 from assistant.analysis.rules import GRAVE, Limit, alerted, limit_of, plain
 from assistant.analysis.signals import Signal
@@ -27,12 +28,18 @@ BACK = 300.0
 LOOK = 300.0
 SOON = 900.0
 """Seconds after a watch left its usual range: what moves later than that beside it is no effect of it."""
+TOLD = 12.0
+"""The score of a log pattern that is no chance."""
+BROKEN = frozenset(
+    {"provider", "refused", "timeout", "denied", "crash", "dns", "certificate", "link", "crypto", "code", "config"}
+)
+"""Complaints that say what does not work; others (a queue, a disk, a clock) say what the watch itself says."""
 TELLING = frozenset({"error share", "errors", "latency", "approval rate", "restarts", "threeds"})
 
 
-def watched(seen: Observations, s: Signal, signals: Sequence[Signal]) -> bool:
+def watched(seen: Observations, s: Signal, signals: Sequence[Signal], patterns: Sequence[Pattern] = ()) -> bool:
     """Whether a signal is no more than its own warning: see the module."""
-    if not slight(seen, s, signals):
+    if not slight(seen, s, signals) or any(complains(p, s) for p in patterns):
         return False
     return not any(
         o.moved and o.entity == s.entity and o.role.split(".")[0] in TELLING and _fails(o, s) for o in signals
@@ -62,11 +69,18 @@ def _fails(other: Signal, s: Signal) -> bool:
     return other.evidence != s.evidence and other.bad != 0 and other.now_bad and after and force(other) >= 0.3
 
 
+def complains(p: Pattern, s: Signal) -> bool:
+    """Whether the lines of what a moved signal belongs to say, since it moved, that something did not work: more than
+    that it moved."""
+    since = s.onset is None or s.onset - LOOK <= p.onset
+    return p.service == s.entity and p.kind in BROKEN and p.still and p.score >= TOLD and since
+
+
 def _little(s: Signal, limit: Limit) -> bool:
     finite = np.isfinite(s.v)
     t, v = s.t[finite], s.v[finite]
-    way = abs(limit.value - s.usual)
-    if len(v) < 4 or not np.isfinite(way) or way <= 0:
+    way = abs(limit.value - s.usual) if np.isfinite(s.usual) else abs(limit.value)  # as far as from nothing
+    if len(v) < 4 or way <= 0:
         return False
     sign = 1.0 if limit.above else -1.0
     over = sign * (float(np.median(v[-4:])) - limit.value)
@@ -76,10 +90,13 @@ def _little(s: Signal, limit: Limit) -> bool:
 
 
 def _rise(t: Floats, v: Floats) -> float:
-    """How much a series rose in the last `BACK` seconds, and still did in the last half of them: the less of both."""
+    """How much a series rose in the last `BACK` seconds, and still does: the least of what all of them, their last half
+    and their last quarter tell. What has come to rest no longer rises."""
     now = float(np.median(v[t >= t[-1] - 45.0]))
-    half, whole = (float(np.median(v[np.abs(t - t[-1] + back) <= 45.0])) for back in (BACK / 2, BACK))
-    return min(now - whole, 3.0 * (now - half)) if np.isfinite(half + whole) else 0.0
+    whole, half, quarter = (
+        now - float(np.median(v[np.abs(t - t[-1] + BACK / part) <= 45.0])) for part in (1.0, 2.0, 4.0)
+    )
+    return min(whole, 3.0 * half, 6.0 * quarter) if np.isfinite(whole + half + quarter) else 0.0
 
 
 def _still_counted(s: Signal, signals: Sequence[Signal]) -> bool:
