@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from assistant.analysis.begins import begun
-from assistant.analysis.candidates import Material
+from assistant.analysis.candidates import Material, tallies_of
 from assistant.analysis.changes import Symptom, telling, weigh
 from assistant.analysis.charts import charts_of
 from assistant.analysis.contradiction import contradiction_of
@@ -74,7 +74,7 @@ def analyse(seen: Observations) -> Analysis:
     health = health_of(seen, signals, patterns, explained)
     disputed = contradiction_of(seen, cube, window)
     health = "healthy" if disputed is not None else health
-    ranked = rank([s for s in signals if s.role != "approval rate"], seen.topology)
+    ranked = rank([s for s in signals if s.role != "approval rate"], seen.topology, asked=asked)
     symptom = symptom_of(ranked, explained, patterns)
     links = weigh(seen.changes, onset=onset.at if onset else None, symptom=symptom, topology=seen.topology)
     impact = impact_of(seen, cube, explained, window=window) if health in {"failing", "recovered"} else None
@@ -92,6 +92,7 @@ def analyse(seen: Observations) -> Analysis:
         symptoms_in(signals, patterns),
         watching,
         asked,
+        tallies_of(seen),
     )
     hypotheses = hypotheses_of(material) if health != "healthy" else false_alert(disputed)
     onset = led_by(hypotheses, onset, signals, watching)

@@ -13,8 +13,8 @@ from assistant.analysis.dimensions import Explained
 from assistant.analysis.kinds import Fault
 from assistant.analysis.logs import Pattern
 from assistant.analysis.onset import consensus
-from assistant.analysis.ranking import Ranked, force
-from assistant.analysis.signals import Signal
+from assistant.analysis.ranking import STAYS_AWAY, Ranked, force, stays_away
+from assistant.analysis.signals import Signal, selected
 from assistant.core.evidence import EvidenceId
 from assistant.core.finding import ChangeLink
 from assistant.core.hypothesis import Reason
@@ -37,6 +37,8 @@ SCOPES = (
 )
 
 
+TALLY = 0.5
+"""What a count of whole payments says of the service that keeps it."""
 ASKED = 1.5
 """How much more a measure says that the alert itself fired for."""
 
@@ -118,6 +120,8 @@ class Material:
     """Identities of signals that are no more than their own warning (`watches.watched`)."""
     asked: frozenset[int] = frozenset()
     """Identities of the signals that the gravest alerts fired for (`rules.asked_by`)."""
+    tallies: frozenset[EvidenceId] = frozenset()
+    """Evidence that counts whole payments: whoever counts them counts what others failed."""
 
     def role_of(self, label: str) -> str:
         for role, mapped in self.seen.payments.labels.items():
@@ -128,8 +132,11 @@ class Material:
     def telling(self, signal: Signal) -> float:
         """The force of a signal: most for what the gravest alerts fired for, least for what has healed while that goes
         on."""
+        if signal.evidence in self.tallies and signal.entity:
+            return TALLY * force(signal)
         if id(signal) in self.asked:
-            return max(force(signal), 0.5 * min(signal.score, 20.0) / 20.0 + 0.5 * signal.weight) * ASKED
+            plain = 0.5 * min(signal.score, 20.0) / 20.0 + 0.5 * signal.weight
+            return max(force(signal), STAYS_AWAY * plain if stays_away(signal) else plain) * ASKED
         if id(signal) in self.watching:
             return 0.4 * force(signal)
         healed = not signal.now_bad and any(id(s) in self.asked and s.now_bad for s in self.signals)
@@ -143,6 +150,13 @@ class Material:
 
     def near(self, t: float | None, seconds: float = 180.0) -> bool:
         return self.onset is not None and t is not None and abs(t - self.onset) <= seconds
+
+
+def tallies_of(seen: Observations) -> frozenset[EvidenceId]:
+    """Evidence that reads the counters of payments themselves."""
+    counters = {mapped.name for mapped in seen.payments.metrics.values()}
+    names = counters | {f"{name}_total" for name in counters}
+    return frozenset(e.id for e in seen.metrics if selected(e.query) in names)
 
 
 Of = Callable[[str, str], Candidate]

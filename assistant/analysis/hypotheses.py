@@ -7,7 +7,7 @@ source missing, make "confirmed"; enough weight makes "likely"; the rest is "inc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from assistant.analysis import payments as pay
 from assistant.analysis.candidates import Candidate, Material
@@ -49,22 +49,37 @@ def _late(found: Iterable[Candidate], first: float | None) -> None:
 
 
 def _unconnected(found: Iterable[Candidate], m: Material) -> None:
-    """A service that what the alert fired for does not depend on, and that moved well before it, is another matter."""
+    """A service is another matter where nothing that moved leads from it to what the alert fired for; and where that
+    does not depend on it at all, and it moved well before."""
     first, services = m.first_asked(), {s.entity for s in m.signals if id(s) in m.asked}
     if first is None or not services or "" in services:
         return
-    near = m.seen.topology.reached(services)
+    near, led = m.seen.topology.reached(services), _led_to(services, m)
     for c in found:
-        if c.dimension != "service" or c.change or c.entity in near or c.began is None or c.score <= 0:
+        if c.dimension != "service" or c.began is None or c.score <= 0 or (c.change and c.fits >= FITS):
             continue
-        if c.began < first - EARLY:
+        if c.entity not in near and not c.change and c.began < first - EARLY:
             c.add(-0.6 * c.score, f"it moved {round(first - c.began)} s before what the alert fired for", ())
+        elif c.entity not in led and c.entity in m.seen.topology.services:
+            c.add(-0.6 * c.score, "nothing that moved lies between it and what the alert fired for", ())
+
+
+def _led_to(services: Set[str], m: Material) -> frozenset[str]:
+    """The services of the alert, those that call or are called by one of them, and so on over services that moved."""
+    edges = {*m.seen.topology.edges, *((b, a) for a, b in m.seen.topology.edges)}
+    moved = {r.service for r in m.ranked}
+    found = wave = frozenset(services)
+    while wave:
+        wave = frozenset(b for a, b in edges if a in wave) - found
+        found |= wave
+        wave &= moved
+    return found
 
 
 def _watched(found: Iterable[Candidate], m: Material) -> None:
     """A service of which nothing but its own warnings moved does not break others."""
     merely = {s.entity for s in m.signals if id(s) in m.watching} - {
-        s.entity for s in m.signals if s.moved and id(s) not in m.watching and force(s) >= 0.25
+        s.entity for s in m.signals if s.now_bad and id(s) not in m.watching and force(s) >= 0.25
     }
     for c in found:
         if c.entity in merely and c.score > 0 and m.asked:

@@ -8,7 +8,7 @@ import numpy as np
 
 from assistant.analysis.fresh import look_of, over
 from assistant.analysis.onset import Moves, moves
-from assistant.analysis.rules import alarms_above, alerted
+from assistant.analysis.rules import alarms_above, alerted, allowed_move
 from assistant.analysis.signals import PAYMENT_ROLES, Rows, Signal, entity_of, grid_of, is_elapsed, role_of, rows_of
 from assistant.analysis.stats import Bools, Usual, samples_any, smooth, usual
 from assistant.analysis.turnover import continued
@@ -18,6 +18,10 @@ from assistant.core.time import Instant, Window
 
 LEAST = 8
 """Samples of the baseline without which nothing is usual."""
+CLEAR = 4.0
+"""The robust z at which a series has moved."""
+NEARLY = 0.7
+"""Of the move that a rule does not allow: so much has moved for good, counted from the whole baseline."""
 FULL = 0.97
 """Of a share: as good as full, whatever was usual."""
 RARE = 0.1
@@ -52,7 +56,7 @@ def signals_of(seen: Observations) -> list[Signal]:
             continue
         label = service.label if service else ""
         limit = alarms_above(seen, evidence)
-        asked = bool(alerted(seen, evidence))
+        asked, allowed = bool(alerted(seen, evidence)), allowed_move(seen, evidence)
         if not asked and role in {"gauge", "saturation", "score"} and is_elapsed(grid_of(evidence)):
             continue  # how long a job has run so far: it runs, and nothing more
         for rows in rows_of(continued(evidence), role, covered.get((evidence.window, evidence.step))):
@@ -61,7 +65,9 @@ def signals_of(seen: Observations) -> list[Signal]:
                 small = min(rows.absolute, limit / 6.0) if limit > 0 else rows.absolute
                 rows = replace(rows, bad=1, role="errors", few=3.0, absolute=small)
             if asked and rows.role in {"gauge", "queue"}:
-                rows = replace(rows, least=min(rows.least, 0.2))  # by its rule, less than usual moves matter here
+                # By its rule, less than usual moves matter here.
+                least = min(rows.least, 0.2, NEARLY * allowed if allowed else 1.0)
+                rows = replace(rows, least=least, floor=min(rows.floor, least / CLEAR) if allowed else rows.floor)
             out += judge(rows, since=seen.incident.baseline.end, until=seen.incident.window.end, service_label=label)
     return out
 
@@ -106,7 +112,7 @@ def _signal(j: _Judged, i: int, entity: str) -> Signal:
     moved = bool(
         np.isfinite(at)
         and hurts
-        and score >= 4.0
+        and score >= CLEAR
         and weight >= rows.least
         and j.typical.samples[i] >= LEAST
         and _enough(j, i, at)

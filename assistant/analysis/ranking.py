@@ -7,7 +7,7 @@ nobody calls about and that moved alone stay candidates: the graph may be incomp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,8 @@ ROLE_WEIGHT: Mapping[str, float] = {
     "score": 0.9, "fallback": 1.0, "age": 1.0, "breaker": 0.9, "retries": 0.6, "threeds": 0.9, "duplicates": 1.0,
     "reversals": 0.6, "spare": 0.7, "volume": 0.6, "requests": 0.3, "flow": 0.5, "gauge": 0.35, "amount": 0.2,
 }  # fmt: skip
+STAYS_AWAY = 0.3
+"""What traffic that stays away says of the service that measures it: little."""
 TOGETHER = 90.0
 """Onsets closer than this cannot be told apart by order."""
 
@@ -45,8 +47,12 @@ def force(signal: Signal) -> float:
     unusual = min(signal.score, 20.0) / 20.0
     role = signal.role.split(".")[0]
     said = (0.5 * unusual + 0.5 * signal.weight) * ROLE_WEIGHT.get(role, 0.5)
-    # Traffic that stays away, or that follows from elsewhere, says little of the service that measures it.
-    return 0.3 * said if role in {"requests", "flow", "retries", "amount"} and signal.direction < 0 else said
+    return STAYS_AWAY * said if stays_away(signal) else said
+
+
+def stays_away(signal: Signal) -> bool:
+    """Whether a signal is traffic that stays away, or that follows from elsewhere."""
+    return signal.role.split(".")[0] in {"requests", "flow", "retries", "amount"} and signal.direction < 0
 
 
 def strength(signals: Sequence[Signal]) -> float:
@@ -58,15 +64,18 @@ def strength(signals: Sequence[Signal]) -> float:
     return sum(f * 0.5**i for i, f in enumerate(sorted(best.values(), reverse=True)))
 
 
-def rank(signals: Sequence[Signal], topology: Topology, *, least: float = 0.15) -> list[Ranked]:
-    """Services with moved signals, the likeliest cause first."""
+def rank(
+    signals: Sequence[Signal], topology: Topology, *, asked: Set[int] = frozenset(), least: float = 0.15
+) -> list[Ranked]:
+    """Services with moved signals of some strength, or that the gravest alerts fired for (`asked`, by identity), the
+    likeliest cause first."""
     by_service: dict[str, list[Signal]] = {}
     for s in signals:
         if s.moved and s.entity:
             by_service.setdefault(s.entity, []).append(s)
     strong = {name: strength(rows) for name, rows in by_service.items()}
     began = {name: _began(rows) for name, rows in by_service.items()}
-    moved = {name for name, f in strong.items() if f >= least}
+    moved = {n for n, f in strong.items() if f >= least or any(id(s) in asked for s in by_service[n])}
     out = []
     for name in moved:
         below = [

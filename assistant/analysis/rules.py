@@ -54,6 +54,13 @@ def alarms_above(seen: Observations, evidence: MetricEvidence) -> float | None:
     return min((x.value for x in limits if x is not None and x.above), default=None)
 
 
+def allowed_move(seen: Observations, evidence: MetricEvidence) -> float | None:
+    """The smallest move, as a share of what was before, that an alert over this evidence does not allow: of rules that
+    divide a measure by itself some time ago. None where there is none."""
+    limits = (limit_of(r) for r in alerted(seen, evidence) if re.search(r"/.*\boffset\s+-?\d", r.expr, re.DOTALL))
+    return min((abs(1.0 - x.value) for x in limits if x is not None), default=None)
+
+
 GRAVE = frozenset({"critical", "page", "high", "error", "major"})
 """Severities of alerts that ask for somebody at once."""
 

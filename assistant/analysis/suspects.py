@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from assistant.analysis import payments as pay
 from assistant.analysis.accuse import SOON, from_alerts, from_changes, sent_away
+from assistant.analysis.balance import from_accounts
 from assistant.analysis.candidates import ASKED, PARTNERS, SCOPES, Candidate, Material, Of, loss_owner
 from assistant.analysis.dimensions import Explained, families
 from assistant.analysis.kinds import (
@@ -56,6 +57,7 @@ def gather(m: Material) -> dict[tuple[str, str], Candidate]:
     _from_volume(m, of)
     _from_logs(m, of, confined)
     from_named(m, of, confined)
+    from_accounts(m, of, confined)
     from_alerts(m, of)
     _as_one(found)
     from_changes(m, of, confined)
@@ -146,19 +148,27 @@ def _scoped(m: Material) -> list[tuple[str, str, list[Signal]]]:
                 by_evidence[(s.evidence, s.role, label)].append(s)
     found = []
     for (_, _, label), rows in by_evidence.items():
+        role = m.role_of(label)
+        if role in OUTSIDE and rows[0].role == "gauge":
+            continue  # our own count of something, by partner, accuses no partner
         values = {s.labels[label] for s in rows}
         moved: dict[str, list[Signal]] = defaultdict(list)
         for s in rows:
-            if s.moved and force(s) >= 0.25:
+            if s.moved and (force(s) if role in OUTSIDE else m.telling(s)) >= 0.25:
                 moved[s.labels[label]].append(s)
         if moved and len(values) > 1 and len(moved) <= max(1, len(values) // 3):
-            found += [(m.role_of(label), value, hits) for value, hits in moved.items()]
+            found += [(role, value, hits) for value, hits in moved.items()]
     return found
 
 
 def _from_services(m: Material, of: Of, confined: Sequence[Explained]) -> None:
     """Services whose own signals moved; partners' victims and callers of failing services count less."""
-    scoped = {id(s) for role, _, rows in _scoped(m) for s in rows if role not in OWN_PARTS}
+    scoped = {
+        id(s)
+        for role, _, rows in _scoped(m)
+        for s in rows
+        if role not in OWN_PARTS and (role in PARTNERS or id(s) not in m.asked)
+    }
     narrow = sum(e.share for e in confined)
     changed = {k.service for k in m.links if k.score >= 0.3 and k.seconds_before_onset <= SOON}
     for place, r in enumerate(m.ranked):

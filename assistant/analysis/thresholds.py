@@ -19,6 +19,8 @@ from assistant.core.observations import Observations
 from assistant.core.time import Instant
 
 _CLIMBING = frozenset({"gauge", "queue", "saturation"})
+CHANCE = 0.15
+"""Of the whole rise: what stays below this before a bend is no part of the climb."""
 _GAUGES = frozenset({"age", "gauge", "queue", "saturation", "up", "spare", "expiry", "score", "latency"})
 
 
@@ -42,11 +44,21 @@ def _runs(s: Signal) -> bool:
 
 
 def _bent(s: Signal) -> Signal:
-    """The same signal, since it began to climb, where that is what it did."""
+    """The same signal, since it began to climb, where that is what it did. A change point before the bend that left
+    the usual by next to nothing was chance."""
     found = bend(s.t, s.v)
-    if found is None or s.onset is None or found > s.onset:
+    if found is None or s.onset is None:
         return s
-    return replace(s, onset=Instant(found))
+    if found <= s.onset:
+        return replace(s, onset=Instant(found))
+    off = np.abs(s.v - s.usual)
+    between, since = off[(s.t >= s.onset) & (s.t < found)], s.v[s.t >= found]
+    if float(np.nanmax(between, initial=0.0)) > CHANCE * float(np.nanmax(off[s.t >= found], initial=0.0)):
+        return s
+    seen = float(np.nanmedian(since))
+    step = abs(seen - s.usual)
+    score, weight = min(step / s.sigma, 99.0), min(step / max(abs(s.usual), 1e-9), 1.0)
+    return replace(s, onset=Instant(found), seen=seen, score=max(score, s.score), weight=max(weight, s.weight))
 
 
 def _passed(s: Signal, limit: Limit) -> Signal | None:
