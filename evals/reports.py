@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -104,9 +105,17 @@ def accepted_report(file: Path = ACCEPTED) -> dict[str, Any] | None:
     return read_report(file) if file.is_file() else None
 
 
-def seeds_in(report: Mapping[str, Any] | None) -> str:
-    """The seeds that a report was measured on, as `--seeds` takes them; "" without a report."""
-    return ",".join(map(str, sorted({int(c["seed"]) for c in report["cases"] if "seed" in c}))) if report else ""
+def seeds_in(report: Mapping[str, Any] | None, kinds: Sequence[str] = ()) -> str:
+    """The seeds that a report was measured on (of `kinds`, or of all), as `--seeds` takes them: those of most kinds,
+    then those that single kinds have beside them; "" without any."""
+    seeds: dict[str, set[int]] = defaultdict(set)
+    for case in report["cases"] if report else ():
+        if "seed" in case and (not kinds or case["kind"] in kinds):
+            seeds[str(case["kind"])].add(int(case["seed"]))
+    counted = Counter(seed for own in seeds.values() for seed in own)
+    every = {seed for seed, kinds in counted.items() if 2 * kinds > len(seeds)}
+    own = [f"{kind}:{seed}" for kind in sorted(seeds) for seed in sorted(seeds[kind] - every)]
+    return ",".join([*map(str, sorted(every)), *own])
 
 
 def solver_words(head: Mapping[str, Any]) -> str:

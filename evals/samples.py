@@ -29,28 +29,39 @@ class Sample:
         return f"{self.kind}/{self.seed}"
 
 
-def samples(kinds: Sequence[str], seeds: Sequence[int], faults: Sequence[Path] = ()) -> tuple[Sample, ...]:
-    """Every kind with every seed, seed by seed, so that a run that was stopped has seen all kinds. UsageError for a
-    kind that is not shipped."""
+def samples(
+    kinds: Sequence[str], seeds: Mapping[str, Sequence[int]], faults: Sequence[Path] = ()
+) -> tuple[Sample, ...]:
+    """Every kind with every seed, and those with more of their own, seed by seed, so that a run that was stopped has
+    seen all kinds. `seeds` is as `seeds_of` reads it. UsageError for a kind that is not shipped, and for seeds of one
+    that is not in the run."""
     from evals.lab.spec import shipped
 
-    unknown = sorted(set(kinds) - set(shipped()))
+    unknown = sorted((set(kinds) | set(seeds)) - {"", *shipped(), *(path.stem for path in faults)})
     if unknown:
         raise UsageError(f"no kind {', '.join(unknown)}", mend="payops lab list shows them")
     chosen = list(kinds) or ([] if faults else list(shipped()))
     own = [(path.stem, str(path)) for path in faults]
-    return tuple(Sample(k, s, f) for s in seeds for k, f in [*((k, "") for k in chosen), *own])
+    wanted = [*((k, "") for k in chosen), *own]
+    if absent := sorted(set(seeds) - {"", *(k for k, _ in wanted)}):
+        raise UsageError(f"seeds for {', '.join(absent)}, which this run has not", mend="name the kind in --kinds too")
+    of = {k: {*seeds.get("", ()), *seeds.get(k, ())} for k, _ in wanted}
+    order = dict.fromkeys(seed for part in seeds.values() for seed in part)
+    return tuple(Sample(k, s, f) for s in order for k, f in wanted if s in of[k])
 
 
-def seeds_of(text: str) -> tuple[int, ...]:
-    """`7`, `1-20` or `1,5,9-12`. UsageError for anything else."""
-    found: list[int] = []
+def seeds_of(text: str) -> dict[str, tuple[int, ...]]:
+    """`7`, `1-20` or `1,5,9-12` for every kind, under ""; `healthy:21-50` beside them for that kind alone. UsageError
+    for anything else."""
+    found: dict[str, list[int]] = {"": []}
     for part in text.split(","):
-        low, dash, high = part.strip().partition("-")
-        if not low.isdigit() or (dash and not high.isdigit()) or int(high or low) < int(low):
-            raise UsageError(f'"{text}" is not a list of seeds', mend="write 7, 1-20 or 1,5,9-12")
-        found.extend(range(int(low), int(high or low) + 1))
-    return tuple(dict.fromkeys(found))
+        kind, colon, seeds = part.strip().rpartition(":")
+        low, dash, high = seeds.partition("-")
+        if not low.isdigit() or (dash and not high.isdigit()) or int(high or low) < int(low) or (colon and not kind):
+            mend = "write 7, 1-20 or 1,5,9-12; healthy:21-50 for one kind alone"
+            raise UsageError(f'"{text}" is not a list of seeds', mend=mend)
+        found.setdefault(kind, []).extend(range(int(low), int(high or low) + 1))
+    return {kind: tuple(dict.fromkeys(seeds)) for kind, seeds in found.items()}
 
 
 def run(wanted: Sequence[Sample], head: Head, file: Path, *, jobs: int = 2) -> Iterator[Mapping[str, Any]]:

@@ -1,8 +1,9 @@
 """Whose failures account for the loss.
 
-Payments that an outside party fails before they are sent on (an authentication, a look-up) are lost in every scope that
-the payments are counted by, in none of them alone. The party's own count tells: where as many more of its answers fail
-as approvals are missing, it is what the loss comes from, and the scope that holds most of it is where its customers are.
+Payments that an outside party fails before they are sent on (an authentication, a look-up) are lost in every scope
+that payments are counted by, in none of them alone. The party's own count tells: where as many more of its answers
+fail as approvals are missing, it is what the loss comes from, and the scope that holds most of it is where its
+customers are.
 """
 
 from __future__ import annotations

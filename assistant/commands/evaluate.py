@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ Data = Annotated[
 ]
 SetName = Annotated[str, typer.Argument(metavar="SET", help="payops eval sets lists them")]
 Kinds = Annotated[str, typer.Option("--kinds", help="lab kinds, separated by commas; default: all")]
-Seeds = Annotated[str, typer.Option("--seeds", help="7, 1-20 or 1,5,9-12")]
+Seeds = Annotated[str, typer.Option("--seeds", help="7, 1-20 or 1,5,9-12; healthy:21-50 beside them for one kind")]
 Faults = Annotated[list[Path] | None, typer.Option("--fault", help="a kind of your own (TOML), may be given again")]
 SolverName = Annotated[str, typer.Option("--solver", help="analyst, line (no model) or model (of --config)")]
 Without = Annotated[str, typer.Option("--without", help="topology: worlds do not say who calls whom (lab)")]
@@ -125,7 +126,9 @@ def gate(
                 raise UsageError("this gate file has no small gate", mend="add [small] with kinds and seeds")
             result = lab_run(Wanted(",".join(limits.small["kinds"]), str(limits.small["seeds"]), jobs=jobs, out=out))
         else:
-            result = lab_run(Wanted(kinds, seeds or seeds_in(accepted_report()) or "1-20", jobs=jobs, out=out))
+            wanted = Wanted(kinds, jobs=jobs, out=out)
+            its_own = seeds_in(accepted_report(), wanted.kinds_named)
+            result = lab_run(replace(wanted, seeds=seeds or its_own or "1-20"))
         before = None if small else accepted_report()
         fallen = judge(result["cases"], limits, before)
         if as_json:

@@ -102,6 +102,16 @@ def test_a_report_holds_every_paired_figure_kinds_and_calibration() -> None:
     assert {"struck_a_note", "seconds_median", "tokens", "cost"} <= set(figures)
     assert set(report) >= {"by_kind", "by_tier", "by_severity", "by_topology", "by_naming"}
     assert seeds_in(report_of([case("a/1", seed=9002), case("a/2", seed=9001)], HEAD, None)) == "9001,9002"
+    assert not seeds_in(None)
+
+
+def test_a_report_with_more_seeds_of_one_kind_is_run_again_as_it_was() -> None:
+    names = [*(f"{kind}/{seed}" for kind in ("healthy", "recovered", "bad-deploy") for seed in (1, 2)), "healthy/3"]
+    report = report_of([case(name, seed=int(name.rpartition("/")[2])) for name in names], HEAD, None)
+    assert seeds_in(report) == "1,2,healthy:3"
+    again = samples(["healthy", "recovered", "bad-deploy"], seeds_of(seeds_in(report)))
+    assert sorted(s.name for s in again) == sorted(names)
+    assert seeds_in(report, ["recovered"]) == "1,2" and seeds_in(report, ["healthy"]) == "1,2,3"
 
 
 def test_every_kind_with_a_cause_has_words_of_the_analyst() -> None:
@@ -251,7 +261,8 @@ def test_one_run_writes_a_file_at_a_time(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_seeds_are_read_and_refused() -> None:
-    assert seeds_of("1,5,9-12") == (1, 5, 9, 10, 11, 12)
+    assert seeds_of("1,5,9-12") == {"": (1, 5, 9, 10, 11, 12)}
+    assert seeds_of("1-2, healthy:3-4,healthy:7") == {"": (1, 2), "healthy": (3, 4, 7)}
     for bad in ("", "a", "1-", "-3", "1;2"):
         with pytest.raises(UsageError, match="not a list of seeds"):
             seeds_of(bad)
@@ -259,7 +270,11 @@ def test_seeds_are_read_and_refused() -> None:
 
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(UsageError, match="no kind nope"):
-        samples(["nope"], [1])
+        samples(["nope"], {"": [1]})
+    with pytest.raises(UsageError, match="no kind nope"):
+        samples([], seeds_of("1,nope:2"))
+    with pytest.raises(UsageError, match="seeds for recovered, which this run has not"):
+        samples(["healthy"], seeds_of("1,recovered:2"))
 
 
 def test_the_page_holds_no_markup_of_a_case() -> None:
