@@ -11,6 +11,7 @@ from assistant.analysis.changes import telling
 from assistant.analysis.diffs import effects, explains
 from assistant.analysis.dimensions import Explained
 from assistant.analysis.kinds import change_kind, words_kind
+from assistant.analysis.named import COARSE, named_in
 from assistant.analysis.say import explained_line, scope
 from assistant.core.evidence import Change, EvidenceId
 from assistant.core.finding import ChangeLink
@@ -55,6 +56,7 @@ def from_alerts(m: Material, of: Of) -> None:
 def from_changes(m: Material, of: Of, confined: Sequence[Explained]) -> None:
     """A change speaks for its service: by its nearness and place (`link.score`), and by what it touches."""
     changes = {c.id: c for c in m.seen.changes}
+    issuers = any(n.role in {"issuer", "bin"} for n in named_in(m))
     for link in m.links[:6]:
         change = changes.get(link.change_id)
         if change is None or link.score < 0.3:
@@ -62,10 +64,9 @@ def from_changes(m: Material, of: Of, confined: Sequence[Explained]) -> None:
         c = of(link.service, "service")
         touched = _touches(change, m, confined)
         relevant = relevance(change, m, touched)
-        if confined and not touched and not _ours_to_route(confined[0], m):
-            relevant = min(
-                relevant, 0.3
-            )  # a whole scheme or issuer fails alike: only a change that names it could do that
+        if confined and not touched and not _ours_to_route(confined[0], m, issuers):
+            # A whole scheme or issuer fails alike: only a change that names it could do that.
+            relevant = min(relevant, 0.3)
         narrow = bool(confined) and relevant < 0.5
         weight = (
             1.5
@@ -112,9 +113,11 @@ def sent_away(m: Material, c: Candidate, value: str) -> None:
             return
 
 
-def _ours_to_route(e: Explained, m: Material) -> bool:
-    """Whether a loss is confined to something our own routing, settings or code treats apart."""
-    return bool({m.role_of(k) for k in e.labels} - {"scheme", "issuer", "bin"})
+def _ours_to_route(e: Explained, m: Material, issuers: bool) -> bool:
+    """Whether a loss is confined to something our own routing, settings or code treats apart. `issuers` says that the
+    failing lines name one issuer: then a region or a currency is only where its cards are."""
+    roles = {m.role_of(k) for k in e.labels}
+    return bool(roles - {"scheme", "issuer", "bin"} - (COARSE if issuers else set()))
 
 
 def relevance(change: Change, m: Material, touched: Sequence[str]) -> float:
