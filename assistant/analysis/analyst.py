@@ -30,7 +30,7 @@ from assistant.analysis.since import led_by, onset_of
 from assistant.analysis.stats import Grid
 from assistant.analysis.texts import texts_of
 from assistant.analysis.thresholds import crossed
-from assistant.analysis.watches import slight, watched
+from assistant.analysis.watches import slight, told, watched
 from assistant.core.alert import frozen
 from assistant.core.evidence import EvidenceId
 from assistant.core.finding import Findings, Health, Impact, Onset, Shift
@@ -132,11 +132,13 @@ def analyse(seen: Observations) -> Analysis:
 def sorted_out(
     seen: Observations, signals: Sequence[Signal], patterns: Sequence[Pattern]
 ) -> tuple[frozenset[int], frozenset[int]]:
-    """(identities of signals that are no more than their own warning, of those that the gravest alerts fired for)."""
+    """(identities of signals that are no more than their own warning, of those that the gravest alerts fired for; where
+    all of those are mere warnings, of those that say themselves what does not work)."""
     watching = frozenset(id(s) for s in signals if s.moved and watched(seen, s, signals, patterns))
     asked = asked_of(seen, [s for s in signals if id(s) not in watching])
     grave = frozenset(id(s) for s in signals if id(s) in asked and not slight(seen, s, signals))
-    return watching, grave or asked
+    said = frozenset(id(s) for s in told(seen, signals, patterns)) if watching else frozenset()
+    return watching, grave or asked or said
 
 
 def asked_of(seen: Observations, signals: Sequence[Signal]) -> frozenset[int]:

@@ -13,15 +13,12 @@ from assistant.analysis.logs import Pattern
 from assistant.analysis.ranking import force
 from assistant.analysis.rules import alerted, asked_by, pressing
 from assistant.analysis.signals import Signal
-from assistant.analysis.watches import complains, follows, surge_of, watched
+from assistant.analysis.watches import follows, surge_of, told, watched
 from assistant.core.finding import Health
 from assistant.core.observations import Observations
 
 STRONG = 25.0
 """Log patterns of this score and more count without metrics beside them."""
-
-LEAST = 0.3
-"""The force of a measure that counts where no alert asks about it."""
 
 
 def relevant(seen: Observations, signals: Sequence[Signal]) -> list[Signal]:
@@ -60,13 +57,6 @@ def _led(hurting: Sequence[Signal]) -> list[Signal]:
     return [s for s in hurting if s.role != "approval rate" or s is main]
 
 
-def _told(signals: Sequence[Signal], patterns: Sequence[Pattern]) -> bool:
-    """Whether a service that no grave alert is about fails by two kinds of evidence: a measure of it is bad, and its
-    lines have said since then what does not work."""
-    bad = [s for s in signals if s.moved and s.now_bad and s.bad != 0 and force(s) >= LEAST]
-    return any(complains(p, s) for s in bad for p in patterns)
-
-
 def health_of(
     seen: Observations, signals: Sequence[Signal], patterns: Sequence[Pattern], explained: Sequence[Explained]
 ) -> Health:
@@ -76,7 +66,7 @@ def health_of(
     ]
     surge = surge_of(seen, signals)
     hurting = [s for s in moved if not watched(seen, s, signals, patterns) and not follows(s, surge)]
-    if failing_now(_led(hurting)) or (not hurting and _told(signals, patterns)):
+    if failing_now(_led(hurting)) or (not hurting and told(seen, signals, patterns)):
         return "failing"
     severe = [p for p in patterns if p.severity == 2 and p.score >= STRONG]
     if hurting or (explained and not moved):

@@ -13,7 +13,7 @@ import numpy as np
 
 from assistant.analysis.logs import Pattern
 from assistant.analysis.ranking import force
-from assistant.analysis.rules import GRAVE, Limit, alerted, limit_of, plain
+from assistant.analysis.rules import GRAVE, Limit, alerted, asked_by, limit_of, plain
 from assistant.analysis.signals import Signal
 from assistant.core.evidence import Floats
 from assistant.core.observations import Observations
@@ -28,6 +28,8 @@ BACK = 300.0
 LOOK = 300.0
 SOON = 900.0
 """Seconds after a watch left its usual range: what moves later than that beside it is no effect of it."""
+LEAST = 0.3
+"""The force of a measure that counts where no alert asks about it."""
 TOLD = 12.0
 """The score of a log pattern that is no chance."""
 BROKEN = frozenset(
@@ -66,7 +68,7 @@ def slight(seen: Observations, s: Signal, signals: Sequence[Signal]) -> bool:
 def _fails(other: Signal, s: Signal) -> bool:
     """Whether another measure of the same entity moved no earlier than the watch did, by itself worth a word."""
     after = other.onset is None or s.onset is None or s.onset - LOOK <= other.onset <= s.onset + SOON
-    return other.evidence != s.evidence and other.bad != 0 and other.now_bad and after and force(other) >= 0.3
+    return other.evidence != s.evidence and other.bad != 0 and other.now_bad and after and force(other) >= LEAST
 
 
 def complains(p: Pattern, s: Signal) -> bool:
@@ -74,6 +76,13 @@ def complains(p: Pattern, s: Signal) -> bool:
     that it moved."""
     since = s.onset is None or s.onset - LOOK <= p.onset
     return p.service == s.entity and p.kind in BROKEN and p.still and p.score >= TOLD and since
+
+
+def told(seen: Observations, signals: Sequence[Signal], patterns: Sequence[Pattern]) -> list[Signal]:
+    """Signals that are bad now (an alert of any severity says so, or what they measure) and whose own lines say since
+    then what does not work: two kinds of evidence that a service fails, whatever the gravest alerts are about."""
+    said = [s for s in signals if s.moved and s.now_bad and any(complains(p, s) for p in patterns)]
+    return [s for s in said if (s.bad != 0 and force(s) >= LEAST) or asked_by(seen, s)]
 
 
 def _little(s: Signal, limit: Limit) -> bool:
