@@ -53,6 +53,7 @@ def search(
     event: Events = None,
     redacted: Class = None,
     release: Release = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="print a table for a spreadsheet")] = False,
     limit: Annotated[int, typer.Option(help="at most so many, newest first")] = 50,
     config: Config = None,
     state: State = None,
@@ -60,6 +61,7 @@ def search(
 ) -> None:
     """Records by incident, person, time, model, outcome, event or class of redaction, newest first."""
     from assistant.promptlog.describe import record_json, record_line
+    from assistant.promptlog.table import write_table
 
     with reader(config, state) as auditor:
         wanted = search_of(
@@ -78,7 +80,10 @@ def search(
         if as_json:
             print_json({"records": [record_json(r) for r in found.records], "more": found.more})
             return
-        _print(*map(record_line, found.records))
+        if as_csv:
+            write_table(sys.stdout.buffer, found.records)
+        else:
+            _print(*map(record_line, found.records))
         if found.more:
             _say(f"there are more; --limit {limit * 4} shows them")
 

@@ -17,6 +17,7 @@ from assistant.promptlog.log import Log
 from assistant.promptlog.record import Entry, Event, Record, Value
 from assistant.promptlog.replay import Replay, replay
 from assistant.promptlog.search import Search, Story, matching, story
+from assistant.promptlog.table import write_table
 from assistant.promptlog.verify import Doubt, Report
 
 
@@ -91,10 +92,22 @@ class Auditor:
         reading = self._taking(selection, reason, bodies)
         return streaming(self.log, selection=selection, reading=reading, bodies=bodies)
 
-    def _taking(self, selection: Search, reason: str, bodies: bool) -> Record:
+    def tabling(self, *, selection: Search, reason: str) -> Callable[[IO[bytes]], int]:
+        """What writes the records as a table (`table.write_table`), oldest first, recorded now as an export: it is
+        taken away all the same. UsageError without a reason."""
+        reading = self._taking(selection, reason, bodies=False, form="table")
+        until = replace(selection, stop=min(selection.stop or reading.index + 1, reading.index + 1))
+        return lambda stream: write_table(stream, matching(self.log, until))
+
+    def _taking(self, selection: Search, reason: str, bodies: bool, form: str = "bundle") -> Record:
         if len(reason.strip()) < 3:
             raise UsageError("an export needs a reason", mend="give --reason TEXT")
-        facts: dict[str, Value] = {"action": "export", "bodies": bodies, "identities": selection.identities}
+        facts: dict[str, Value] = {
+            "action": "export",
+            "form": form,
+            "bodies": bodies,
+            "identities": selection.identities,
+        }
         words = selection.in_words(self.log.size())
         return self._read("log", facts, {"reason": reason.encode(), "selection": words.encode()})
 

@@ -23,12 +23,16 @@ FORMS: Mapping[str, tuple[Mapping[str, str], ...]] = {
     "/incidents/{incident}/decision": ({"what": "mute"}, {"what": "unmute"}),
     "/review": ({"action": "screen"}, {"action": "next"}),
     "/log/verify": ({},),
-    "/export": ({"reason": "a crawl of everything", "bodies": "on", "identities": "on"},),
+    "/export": (
+        {"reason": "a crawl of everything", "bodies": "on", "identities": "on"},
+        {"reason": "a crawl of every line", "form": "table"},
+    ),
 }
 """What each form is sent with."""
 QUERIES: Mapping[str, tuple[str, ...]] = {
     "/": ("?state=all", "?q=acquirer", "?state=ended"),
     "/records": ("?class=pan", "?event=note.post", "?outcome=denied"),
+    "/export": ("?event=note.post&class=pan",),
     "/review": ("?state=open", "?state=flagged", "?state=accepted"),
     "/incidents/{incident}": ("?revision=1", "?revision=2&against=1"),
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import PlainTextResponse, Response
 
@@ -21,6 +22,8 @@ from assistant.web.pages.record_view import Shown, answer_text, bodies_of, facts
 from assistant.web.pages.render import Ask, page
 
 PAGE = 50
+FILTERS = ("since", "until", "incident", "actor", "event", "outcome", "model", "class", "release")
+"""The fields of a search, as they stand in an address; `before` is the page."""
 EVENTS = tuple(e.value for e in Event)
 OUTCOMES = tuple(o.value for o in Outcome)
 CLASSES = ("PAN", "SAD", "TRACK", "EMAIL", "PERSON", "IBAN", "PHONE", "IP", "SECRET", "LINE")
@@ -37,7 +40,7 @@ def record_list(ask: Ask) -> Response:
     return page(
         ask, "records.html", records=[line(r) for r in found.records], older=found.older, search=search,
         said=search.in_words(ask.desk.log().size()), events=EVENTS, outcomes=OUTCOMES, classes=CLASSES,
-        size=ask.desk.log().size(),
+        size=ask.desk.log().size(), take=urlencode({k: v for k, v in ask.given.items() if k in FILTERS and v}),
     )  # fmt: skip
 
 
@@ -47,7 +50,9 @@ def search_of(given: Mapping[str, str]) -> Search:
     def word(name: str) -> str | None:
         return given.get(name, "").strip()[:300] or None
 
-    event, stop = word("event"), word("before")
+    event, outcome, stop = word("event"), word("outcome"), word("before")
+    if outcome and outcome not in OUTCOMES:
+        raise UsageError("that is no outcome of the log", mend=f"there are: {', '.join(OUTCOMES)}")
     if event and event not in EVENTS:
         raise UsageError("that is no event of the log", mend=f"there are: {', '.join(EVENTS)}")
     if stop and not (stop.isascii() and stop.isdecimal() and len(stop) < 12):
@@ -58,7 +63,7 @@ def search_of(given: Mapping[str, str]) -> Search:
         until=_time(word("until"), "until"),
         events=(event,) if event else (),
         actor=word("actor"),
-        outcome=word("outcome"),
+        outcome=outcome,
         incident=word("incident"),
         model=word("model"),
         redacted=word("class"),
@@ -148,10 +153,14 @@ def export_form(ask: Ask) -> Response:
 
 
 def export_file(ask: Ask) -> Response:
-    """The bundle as a ZIP, complete in itself; the reason is a record, and a reviewer's exception."""
+    """The bundle as a ZIP, complete in itself, or the list of records as a table; the reason is a record, and a
+    reviewer's exception."""
     auditor: Auditor = ask.desk.auditor(ask.person)
     bodies, identities = "bodies" in ask.given, "identities" in ask.given
     plain = search_of({k: v for k, v in ask.given.items() if k != "before"})
+    reason = ask.given.get("reason", "")[:2000]
+    if ask.given.get("form") == "table":
+        return download(auditor.tabling(selection=plain, reason=reason), name="payops-records.csv", kind="text/csv")
     search = plain if not identities else replace(plain, identities=True)
-    make = auditor.exporting(selection=search, reason=ask.given.get("reason", "")[:2000], bodies=bodies)
+    make = auditor.exporting(selection=search, reason=reason, bodies=bodies)
     return download(make, name="payops-log.zip", kind="application/zip")

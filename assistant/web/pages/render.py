@@ -26,6 +26,10 @@ _LOG = logging.getLogger("payops.web")
 
 READERS = ("responder", "commander", "auditor")
 _FIELDS = 200
+_FILTERS = (
+    *("clock", "dated", "span", "number", "percent", "money", "quantity"),
+    *("coloured", "group_of", "sure", "begun"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,19 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("clock", "span", "number", "percent", "money", "quantity", "coloured", "group_of", "sure", "begun"):
+    for name in (
+        "clock",
+        "dated",
+        "span",
+        "number",
+        "percent",
+        "money",
+        "quantity",
+        "coloured",
+        "group_of",
+        "sure",
+        "begun",
+    ):
         made.filters[name] = getattr(text, name)
     return made
 
@@ -161,8 +177,14 @@ def answered(ask: Ask, work: Work, what: Leaves) -> Response:
         return sorry(ask, 500 if ask.request.method == "GET" else 409, "Something is wrong", error.message, error.mend)
 
 
+SECTIONS = {"/records": "records", "/review": "daily review", "/export": "export", "/log": "log"}
+"""Where somebody goes on who was in this part of the console when something was wrong."""
+
+
 def sorry(ask: Ask, status: int, title: str, message: str, mend: str = "") -> Response:
-    return page(ask, "error.html", status=status, title=title, message=message, mend=mend)
+    at = "/" + ask.request.url.path.split("/")[1]
+    back = (at, SECTIONS[at]) if at in SECTIONS else None
+    return page(ask, "error.html", status=status, title=title, message=message, mend=mend, back=back)
 
 
 def _form(body: bytes) -> dict[str, str]:

@@ -81,11 +81,20 @@ def moment(value: object) -> datetime | None:
 
 def clock(value: object) -> Markup:
     """`23 Nov 17:48:02Z` as a `<time>` element; a dash where there is none."""
+    return _time(value, "%-d %b %H:%M:%SZ")
+
+
+def dated(value: object) -> Markup:
+    """`2026-11-23 17:48:02Z`: with the year, for what is kept longer than one."""
+    return _time(value, "%Y-%m-%d %H:%M:%SZ")
+
+
+def _time(value: object, form: str) -> Markup:
     at = moment(value)
     if at is None:
         return Markup("–")
     iso = at.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, iso, at.strftime("%-d %b %H:%M:%SZ"))
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, iso, at.strftime(form))
 
 
 def begun(text: str) -> str:
