@@ -37,8 +37,8 @@ AUTHORISATION = word_set(
 )
 COUNTED = word_set("attempt attempts count processed received request requests submitted total")
 APPROVED_WORDS = word_set(
-    "accept accepted approval approvals approve approved authorised authorized completed ok pass passed succeeded "
-    "success successful true yes"
+    "accept accepted approval approvals approve approved authorised authorized completed granted ok pass passed "
+    "succeeded success successful true yes"
 )
 DECLINED_WORDS = word_set(
     "decline declined declines denied error fail failed failure false hard_decline no referred refused reject "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -27,12 +28,16 @@ def show(facts: tuple[ServerFacts, ...], found: Attestation, *, payments: Paymen
     console = Console()
     console.print(_servers(facts))
     for f in facts:
+        if f.limits:
+            console.print(Text(f"  limits of {f.server}: {', '.join(f'{k} {v}' for k, v in f.limits.items())}"))
         for problem in f.problems:
             console.print(Text(f"  {f.server}: {problem}"))
     console.print(_credentials(found))
     console.print(_mapping(payments))
     for missing in payments.unmapped:
         console.print(Text(f"  not mapped: {missing}"))
+    for said in _to_say(payments):
+        console.print(Text(f"  {said}"))
     console.print(_cost(cost))
     for gap in cost.gaps:
         console.print(Text(f"  {gap}"))
@@ -41,12 +46,11 @@ def show(facts: tuple[ServerFacts, ...], found: Attestation, *, payments: Paymen
 
 
 def _servers(facts: tuple[ServerFacts, ...]) -> Table:
-    table = _table("servers", "server", "url", "reachable", "version", "clock", "retention", "limits", "labels")
+    table = _table("servers", "server", "url", "reachable", "version", "clock", "retention", "labels")
     for f in facts:
         clock = "" if f.clock_offset is None else f"{f.clock_offset:+.1f} s"
-        limits = "\n".join(f"{name} {value}" for name, value in f.limits.items())
         labels = "\n".join(f"{r.role} = {r.label}" for r in f.labels)
-        table.add_row(f.server, f.url, "yes" if f.reachable else "no", f.version, clock, f.retention, limits, labels)
+        table.add_row(f.server, f.url, "yes" if f.reachable else "no", f.version, clock, f.retention, labels)
     return table
 
 
@@ -64,6 +68,16 @@ def _mapping(payments: PaymentsMap) -> Table:
         for role in kind.values():
             table.add_row(role.role, Text(_name(role)), Text("configured" if role.configured else role.why))
     return table
+
+
+def _to_say(payments: PaymentsMap) -> Iterator[str]:
+    """What a team can say itself of what could not be guessed. Without approvals no rate, no loss, no money is told."""
+    if "attempts" in payments.metrics and "approved" not in payments.metrics:
+        result = payments.labels.get("result")
+        where = f" of label {result.label}" if result else ""
+        yield f'say which values{where} are approvals, for rates and losses: [payments] approved = ["…"]'
+    if payments.unmapped:
+        yield 'say what goes by another name, in payops.toml: [payments.labels] scheme = "…"; [payments.metrics] …'
 
 
 def _name(role: Role) -> str:

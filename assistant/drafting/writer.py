@@ -190,7 +190,7 @@ def _next_steps(context: Context, facts: Known) -> Iterator[Claim | None]:
         yield claim([words], home[:1] or runbooks[:1], facts)
     if not context.next_steps and context.hypotheses and context.hypotheses[0].would_settle:
         first = context.hypotheses[0]
-        yield claim([_sentence(first.would_settle)], _carriers(first), facts)
+        yield claim([f"Look at what would settle it: {_sentence(first.would_settle)}"], _carriers(first), facts)
 
 
 def _not_known(context: Context) -> tuple[str, ...]:

@@ -99,11 +99,14 @@ class _Slack:
         from starlette.responses import PlainTextResponse
         from starlette.routing import Route
 
+        from assistant.promptlog.record import Event
         from assistant.slack.app import bolt_app
+        from assistant.web.access import by_page, leaves
         from assistant.web.body import Refused, read_body
 
         app = bolt_app(self.room(live))
 
+        @leaves(by_page(Event.QUESTION_RECEIVED))
         async def events(request: Request) -> Response:
             try:
                 body = await read_body(request, max_bytes=MAX_BODY)

@@ -6,18 +6,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from assistant.promptlog.record import Event
 from assistant.telemetry.logs import where
 from assistant.telemetry.metrics import Metrics
-from assistant.web.access.leaves import leaves, nothing
-from assistant.web.access.refusal import refusal
+from assistant.web.access.leaves import by_page, leaves, nothing
+from assistant.web.access.refusal import HOME, refusal
 from assistant.web.webhook import Webhook
 
 _LOG = logging.getLogger("payops.web")
@@ -36,8 +39,10 @@ def webhook_app(
     extra_routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """`POST /webhook/alertmanager`, `GET /healthz`, `/livez`, `/readyz` and `/metrics`, and what is handed in (Slack's
-    HTTP mode)."""
+    HTTP mode). Each says what it leaves in the log: alerts when their round takes them up, durable until then; tokens
+    that are refused once a minute, as one record."""
 
+    @leaves(by_page(Event.ALERT_RECEIVED))
     async def post(request: Request) -> Response:
         return await webhook(request)
 
@@ -63,7 +68,8 @@ def console_app(
     `app.state.house` for its handlers.
     """
     routes = [*checks(health, alive, ready), *extra_routes]
-    app = Starlette(routes=routes, middleware=list(middleware), exception_handlers={Exception: fault_page})
+    handlers: dict[Any, Any] = {Exception: fault_page, 404: no_page, 405: no_page}
+    app = Starlette(routes=routes, middleware=list(middleware), exception_handlers=handlers)
     app.state.house = house
     return app
 
@@ -89,11 +95,18 @@ def health_of(health: Health) -> Callable[[Request], object]:
 
 
 def metrics_of(metrics: Metrics) -> Callable[[Request], object]:
+    @leaves(nothing("numbers about ourselves, asked for every few seconds; no word of what was collected"))
     async def answer(request: Request) -> Response:
         body, kind = await run_in_threadpool(metrics.render)
         return Response(body, media_type=None, headers={"content-type": kind})
 
     return answer
+
+
+async def no_page(request: Request, error: HTTPException) -> Response:
+    """An address that is none of ours, or not asked that way. Nothing of it is repeated."""
+    reason = "There is no such page." if error.status_code == 404 else "That page takes no such request."
+    return refusal(request, error.status_code, reason, more=HOME, headers=error.headers)
 
 
 async def fault_page(request: Request, error: Exception) -> Response:

@@ -7,11 +7,14 @@ import re
 
 import yaml
 
+from assistant.promptlog.record import Event
 from assistant.slack.app import BUTTONS, COMMAND, EVENTS
 from assistant.slack.client import METHODS
 from assistant.slack.guest import PATH
 from assistant.sources.proof_identity import OPTIONAL, SCOPES
+from assistant.web.access import declared
 from tests.house.test_imports import ROOT
+from tests.slack.stage import Stage
 
 TEXT = (ROOT / "deploy" / "slack-manifest.yaml").read_text(encoding="utf-8")
 MANIFEST = yaml.safe_load(TEXT)
@@ -56,3 +59,10 @@ def test_every_button_that_is_drawn_is_listened_to() -> None:
                 assert isinstance(action, ast.Constant)
                 drawn.add(str(action.value))
     assert drawn <= set(BUTTONS) and drawn >= {"evidence", "handover", "open_record", "post_to_channel"}
+
+
+def test_its_route_says_what_it_leaves_in_the_log(stage: Stage) -> None:
+    said = declared(stage.client.app.routes)  # type: ignore[attr-defined]
+    assert {route: leaves and leaves.event for route, leaves in said.items()} == {
+        ("POST", PATH): Event.QUESTION_RECEIVED
+    }

@@ -1,7 +1,7 @@
 """What a route leaves in the prompt log when somebody asks for it: every read is a record (PCI DSS 10.2.1, 10.2.1.3).
 
-Every route of the people's listener says what, or says why nothing: `undeclared` finds those that do not, for the test
-of the whole route table.
+Every route of both listeners says what, or says why nothing: `declared` tells those that do not, for the
+tests of whole route tables.
 """
 
 from __future__ import annotations

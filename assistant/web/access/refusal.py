@@ -12,10 +12,13 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 _PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title} - payops</title><link rel="stylesheet" href="/static/console.css"></head>
-<body><main><h1>{title}</h1><p>{reason}</p>{more}</main></body>
+<title>{title} – payops</title><link rel="icon" href="/static/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/static/console.css"></head>
+<body><main class="alone"><p class="brand">payops</p><h1>{title}</h1><p class="lead">{reason}</p>{more}</main></body>
 </html>
 """
+
+HOME = '<p><a href="/">To the incidents</a></p>'
 
 
 def refusal(
@@ -31,5 +34,6 @@ def page(
     title: str, reason: str, *, status: int = 200, more: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
     """A small page of ours; `more` is markup of ours."""
-    content = _PAGE.format(title=escape(title), reason=escape(reason), more=more)
+    said = reason[:1].upper() + reason[1:].removesuffix(".") + "."
+    content = _PAGE.format(title=escape(title), reason=escape(said), more=more)
     return HTMLResponse(content, status_code=status, headers=dict(headers or {}))

@@ -28,7 +28,7 @@ READERS = ("responder", "commander", "auditor")
 _FIELDS = 200
 _FILTERS = (
     *("clock", "dated", "span", "number", "percent", "money", "quantity"),
-    *("coloured", "group_of", "sure", "begun"),
+    *("coloured", "group_of", "sure", "begun", "coded"),
 )
 
 

@@ -97,6 +97,14 @@ def _time(value: object, form: str) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, iso, at.strftime(form))
 
 
+def coded(text: str) -> Markup:
+    """A sentence of ours with what stands between `backticks` as code, as a terminal shows it too."""
+    parts = [escape(visible(part)) for part in text.split("`")]
+    if len(parts) % 2 == 0:  # one without its other half
+        return Markup("`").join(parts)
+    return Markup("").join(p if i % 2 == 0 else Markup("<code>{}</code>").format(p) for i, p in enumerate(parts))
+
+
 def begun(text: str) -> str:
     """As a sentence begins."""
     return text[:1].upper() + text[1:]
