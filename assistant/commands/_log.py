@@ -87,3 +87,17 @@ def _time(text: str, name: str) -> str:
             f"--{name} is not a time", mend="give ISO 8601, such as 2026-11-23 or 2026-11-23T18:00:00Z"
         ) from None
     return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def dumped(value: object) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n"
+
+
+def tell(*lines: str) -> None:
+    sys.stdout.writelines(line + "\n" for line in lines)
+
+
+def say(line: str) -> None:
+    sys.stderr.write(line + "\n")

@@ -111,6 +111,10 @@ class SqlTransaction:
         sql = f"UPDATE entry SET leaf = NULL WHERE idx >= ? AND idx < ? AND event NOT IN ({_STAYING})"
         self._cursor.many(sql, [(start, stop)])
 
+    def find_by(self, releases: Sequence[tuple[str, int]], classes: Sequence[tuple[str, int]]) -> None:
+        self._cursor.many("UPDATE entry SET release = ? WHERE idx = ? AND release IS NULL", releases)
+        self._cursor.many("INSERT INTO redacted (class, idx) VALUES (?, ?) ON CONFLICT DO NOTHING", classes)
+
     def put_signed(self, signed: Signed) -> None:
         sql = (
             "INSERT INTO signed (size, note, first, last) VALUES (?, ?, ?, ?)"

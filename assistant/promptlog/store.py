@@ -132,6 +132,10 @@ class Transaction(Protocol):
     def archive(self, segment: str, start: int, stop: int) -> None:
         """Forget the leaves in [start, stop) (but those that stay hot): they lie in this segment now. Hashes stay."""
 
+    def find_by(self, releases: Sequence[tuple[str, int]], classes: Sequence[tuple[str, int]]) -> None:
+        """(release, index) and (class of redaction, index) of records that were not found by them before. What is
+        known already stays."""
+
     def put_signed(self, signed: Signed) -> None: ...
     def put_delivery(self, delivery: Delivery) -> None: ...
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
+from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,8 @@ from assistant.promptlog.log import Log
 from assistant.promptlog.open import open_log
 from assistant.promptlog.query import one_event_each, query, span_query
 from assistant.promptlog.record import Event
+from assistant.promptlog.reindex import Reindexed, reindex
+from assistant.promptlog.retention import Segments, archive
 from assistant.promptlog.search import Search
 from assistant.promptlog.sqlite import FILE, SqliteStore
 from assistant.promptlog.store import Filter
@@ -168,4 +172,28 @@ def test_a_log_of_the_first_schema_is_brought_up_and_still_verifies(tmp_path: Pa
     assert [r.index for r in log.search(Filter(redacted="PAN"))] == list(range(1, 30, 2))
     assert [r.index for r in log.search(Filter(release="r1"))] == list(range(1, 30, 3))
     assert log.verify(outside=[note]).ok and log.append(entry()).index == 30
+    log.close()
+
+
+def test_cold_records_of_an_older_schema_are_found_again_once_their_segment_is_here(tmp_path: Path) -> None:
+    keys, cold = fresh_keys(), tmp_path / "cold"
+    given: dict[str, Any] = {"keys": keys, "last_look": look_at_nothing, "origin": ORIGIN}
+    log = open_log(tmp_path, **given, segments=Segments(cold))
+    for n in range(30):
+        log.append(entry(n, facts={"redactions": {"PAN": n % 2}, "release": f"r{n % 3}"}))
+    archive(log, before=log.clock() + timedelta(days=1), directory=cold)
+    log.close()
+    _as_schema_1(tmp_path)
+    cold.rename(tmp_path / "away")
+    log = open_log(tmp_path, **given, segments=Segments(cold))
+    assert list(log.store.rows(Filter(release="r1"))) == []
+    assert reindex(log, identity="os:ada") == Reindexed(0, ("segment-000000000000-000000000030",))
+    (tmp_path / "away").rename(cold)
+    assert reindex(log, identity="os:ada").records == 30
+    assert [r.index for r in log.search(Filter(release="r1"))] == list(range(1, 30, 3))
+    assert [r.index for r in log.search(Filter(redacted="PAN"))] == list(range(1, 30, 2))
+    size = log.size()
+    assert reindex(log, identity="os:ada").records == 30 and log.verify().ok
+    told = log.get(size)
+    assert (told.event, told.resource, told.facts["records"]) == (Event.CONFIG_CHANGE, "promptlog.index", 30)
     log.close()

@@ -95,19 +95,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in (
-        "clock",
-        "dated",
-        "span",
-        "number",
-        "percent",
-        "money",
-        "quantity",
-        "coloured",
-        "group_of",
-        "sure",
-        "begun",
-    ):
+    for name in _FILTERS:
         made.filters[name] = getattr(text, name)
     return made
 
