@@ -36,7 +36,7 @@ def show(facts: tuple[ServerFacts, ...], found: Attestation, *, payments: Paymen
     console.print(_mapping(payments))
     for missing in payments.unmapped:
         console.print(Text(f"  not mapped: {missing}"))
-    for said in _to_say(payments):
+    for said in to_say(payments):
         console.print(Text(f"  {said}"))
     console.print(_cost(cost))
     for gap in cost.gaps:
@@ -70,7 +70,7 @@ def _mapping(payments: PaymentsMap) -> Table:
     return table
 
 
-def _to_say(payments: PaymentsMap) -> Iterator[str]:
+def to_say(payments: PaymentsMap) -> Iterator[str]:
     """What a team can say itself of what could not be guessed. Without approvals no rate, no loss, no money is told."""
     if "attempts" in payments.metrics and "approved" not in payments.metrics:
         result = payments.labels.get("result")

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from assistant.cli import main
+from assistant.commands.doctor_table import to_say
 from assistant.core.evidence import Series
+from assistant.core.observations import PaymentsMap, Role
 from tests.sources.http_server import serving
 from tests.sources.servers import alertmanager, needs, prometheus
 from tests.sources.test_loki import replaying
@@ -85,6 +87,17 @@ def test_the_guessed_mapping_is_shown_with_its_reason(stack: dict[str, str], doc
     assert attempts["name"] == "payment_authorisations_total" and attempts["why"] and not attempts["configured"]
     assert found["payments"]["labels"]["issuer"]["name"] == "issuer"
     assert found["payments"]["unmapped"]
+
+
+def test_what_could_not_be_guessed_is_told_with_how_to_say_it() -> None:
+    """Approvals first: without them there is no rate, no loss and no money."""
+    attempts, result = Role("attempts", "till_outcomes_total"), Role("result", "outcome", label="outcome")
+    guessed = PaymentsMap({"attempts": attempts}, {"result": result}, {}, ("no metric label that carries the scheme",))
+    approvals, names = to_say(guessed)
+    assert "of label outcome are approvals" in approvals and '[payments] approved = ["…"]' in approvals
+    assert "[payments.labels]" in names
+    whole = PaymentsMap({"attempts": attempts, "approved": Role("approved", "x")}, {}, {})
+    assert not list(to_say(whole))
 
 
 def test_a_configured_mapping_wins(stack: dict[str, str], doctor: Doctor) -> None:

@@ -125,7 +125,7 @@ def test_who_was_overtaken_is_told_and_settles_nothing(here: People, browser: An
         bob.goto(here.base + "/review")
         bob.click(f"tr:has(input[value='{one}']) button:text-is('Take over')")
         ada.click("#at-hand button:text-is('Accept: signed off')")
-        assert "somebody else has taken that exception" in ada.inner_text("main")
+        assert "Somebody else has taken that exception" in ada.inner_text("main")
         bob.click("#at-hand button:text-is('Accept: signed off')")
         bob.wait_for_selector("#at-hand", state="detached")
     assert state_of(here, one) == "accepted"
@@ -154,7 +154,7 @@ def test_four_eyes(here: People) -> None:
     own = here.log.append(Entry(event=Event.CONFIG_CHANGE, identity="proxy:hand", resource="switch")).id
     assert here.post("/review", {"action": "screen"}, "sam").status == 303
     told = here.post("/review", {"action": "accept", "record": touched}, "hand")
-    assert told.status == 400 and "you took part in this incident" in told.text
+    assert told.status == 400 and "You took part in this incident" in told.text
     for action in ("accept", "take"):
         told = here.post("/review", {"action": action, "record": own}, "hand")
         assert told.status == 400 and "own act" in told.text

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import html
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -202,6 +204,44 @@ def test_what_was_muted_is_shown_as_muted(demo: Served, crawler: Crawler) -> Non
     assert crawler.post(f"{page}/decision", {"what": "unmute"}).status_code == 303
     assert ">muted<" not in crawler.get(page).text and demo.count(Event.CONFIG_CHANGE) == before + 2
     assert "cannot be muted" in crawler.get("/incidents/inc-hostile").text
+
+
+def test_an_address_that_is_none_is_a_page_that_leads_on_and_repeats_nothing(crawler: Crawler) -> None:
+    answer = crawler.get("/nothing-of-ours", headers={"Accept": "text/html"})
+    assert answer.status_code == 404 and answer.headers["content-type"].startswith("text/html")
+    assert "There is no such page." in answer.text and '<a href="/">' in answer.text
+    assert "nothing-of-ours" not in answer.text
+    assert crawler.get("/nothing-of-ours", headers={"Accept": "application/json"}).json() == {
+        "error": "There is no such page."
+    }
+
+
+def test_what_is_wrong_leads_back_to_where_one_was(crawler: Crawler) -> None:
+    """As sentences, with commands as code; the filters say what there is."""
+    missing = crawler.get("/records/999999")
+    assert missing.status_code == 404 and '<a href="/records">To the records</a>' in missing.text
+    assert "<p>Give an index or an id that <code>payops log search</code> prints.</p>" in missing.text
+    for wrong in ("event=zzz", "outcome=zzz"):
+        refused = crawler.get(f"/records?{wrong}")
+        assert refused.status_code == 400 and "There are: " in refused.text
+
+
+def test_the_list_of_records_is_taken_away_as_it_was_filtered(demo: Served, crawler: Crawler) -> None:
+    """The page leads to the export with its filters; the table holds those records, and the taking is an exception."""
+    shown = crawler.get("/records?event=note.update&class=pan").text
+    leads = re.search(r'href="(/export\?[^"]+)"', shown)
+    assert leads
+    form = crawler.get(html.unescape(leads[1])).text
+    assert '<option value="note.update" selected>' in form and 'name="class" list="classes" value="pan"' in form
+    before = demo.showing.live.house.promptlog.size()  # type: ignore[attr-defined]
+    wanted = {"reason": "yearly audit", "form": "table", "event": "note.update", "class": "pan"}
+    taken = crawler.post("/export", wanted)
+    assert taken.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(taken.text, newline="")))
+    assert rows and {r["event"] for r in rows} == {"note.update"} and all("PAN" in r["redacted"] for r in rows)
+    (reading,) = [r for r in records(demo, before) if r.event is Event.AUDIT_READ and r.facts["action"] == "export"]
+    assert reading.facts["form"] == "table"
+    assert crawler.post("/export", wanted | {"reason": ""}).status_code == 400
 
 
 def names(answer: Answered) -> str:

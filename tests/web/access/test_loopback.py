@@ -74,7 +74,7 @@ def test_the_cookie_is_for_this_browser_and_this_port_only(here: Console) -> Non
 def test_nobody_gets_in_without_it(here: Console, path: str) -> None:
     answer = here.browser().get(path)
     assert answer.status == 401
-    assert "open the link" in answer.text
+    assert "Open the link" in answer.text
     assert not answer.cookies
 
 
