@@ -76,7 +76,7 @@ $(VENV)/bin/uv:
 # What runs in production: the lock, by hash, and ourselves without touching the network again.
 $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/uv
 	@echo "set-up: installing the locked dependencies"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/python deploy/link_checkout.py
 	@touch $@
 

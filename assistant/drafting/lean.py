@@ -1,9 +1,10 @@
 """What the libraries of a question try to import and work without, left out of a command that answers once and ends.
 
-`openai` looks for `aiohttp` (a transport that we do not use), `langsmith` for OpenTelemetry (tracing, which is off),
-`bm25s` for `scipy` (its other way to build the same matrix), `httpx` for `pygments` (its own command line), `requests`
-for a guesser of character sets (we read bytes). Each is optional to them: where it is absent they go on. Together they
-are a fifth of the memory of a `payops ask`. `serve` imports them all: it pays once.
+`openai` looks for `aiohttp` (a transport that we do not use), `langsmith` for OpenTelemetry and `zstandard` (tracing,
+which is off), `bm25s` for `scipy` (its other way to build the same matrix) and `tqdm` (progress bars), `httpx` for
+`click` and `pygments` (its own command line), `requests` for a guesser of character sets (we read bytes). Each is
+optional to them: where it is absent they go on. Together they are a fifth of the memory of a `payops ask`. `serve`
+imports them all: it pays once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-OPTIONAL = ("aiohttp", "opentelemetry", "scipy", "pygments", "chardet", "charset_normalizer")
+OPTIONAL = (
+    "aiohttp", "opentelemetry", "zstandard", "scipy", "tqdm", "click", "pygments", "chardet", "charset_normalizer",
+)  # fmt: skip
 
 
 @contextmanager

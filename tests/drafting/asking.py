@@ -4,7 +4,6 @@ once at each and then answers. `payops ask` runs in a process of its own; what r
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -28,6 +27,16 @@ CARDS = (
     "4111111111111111", "4012888888881881", "4222222222222", "5555555555554444", "5105105105105100",
     "378282246310005", "371449635398431", "6011111111111117", "3530111333300000",
 )  # fmt: skip
+_COMMAND = """
+import sys
+from assistant.cli import main
+try:
+    sys.exit(main(sys.argv[2:]))
+finally:
+    with open("/proc/self/status") as status, open(sys.argv[1], "w") as peak:
+        peak.write(next(line.split()[1] for line in status if line.startswith("VmHWM")))
+"""
+"""The command, and afterwards its own peak resident memory in KB into the first argument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +93,16 @@ def rig(home: Path, *, loki_delay: float = 0.0) -> Iterator[Rig]:
 
 
 def cold(rig: Rig) -> Ran:
-    """`payops ask` in a process of its own."""
+    """`payops ask` in a process of its own, which says its peak itself: what `wait4` tells of a child begins at the
+    memory of the process that started it."""
     arguments = ["ask", QUESTION, "--json", "--config", str(rig.config), "--state", str(rig.state)]
-    code = f"import sys; from assistant.cli import main; sys.exit(main({arguments!r}))"
+    peak = rig.config.parent / "peak.txt"
     began = time.perf_counter()
-    with (rig.config.parent / "out.json").open("w+b") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code], stdout=out, stderr=subprocess.DEVNULL, env=_environment()
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - began
-        out.seek(0)
-        answer = json.loads(out.read() or b"{}")
-    return Ran(answer, process.returncode, seconds, used.ru_maxrss / 1024)
+    ran = subprocess.run(
+        [sys.executable, "-c", _COMMAND, str(peak), *arguments], capture_output=True, env=_environment(), check=False
+    )
+    seconds = time.perf_counter() - began
+    return Ran(json.loads(ran.stdout or b"{}"), ran.returncode, seconds, int(peak.read_text()) / 1024)
 
 
 def warm(rig: Rig) -> float:
