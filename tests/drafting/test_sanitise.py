@@ -96,7 +96,7 @@ def test_the_prompt_names_its_file_and_is_the_same_twice() -> None:
     )
     assert first.prompt == second.prompt
     form = template("incident_note")
-    assert (first.prompt.template, first.prompt.template_hash) == ("incident_note@2", form.sha256)
+    assert (first.prompt.template, first.prompt.template_hash) == ("incident_note@3", form.sha256)
     assert first.parts["prompt.md"].decode() == form.text == first.prompt.messages[0].text.text
 
 
