@@ -22,13 +22,19 @@ _OVER = re.compile(r"\b(?:more than|over|just over|a little over|at least)\s*(?:
 ROOM, LOOSE_ROOM, FAR, LOOSE_FAR = 0.04, 0.1, 0.12, 0.07
 """Relative: what "about" allows, what a share in words allows, and how far "nearly" and "more than" reach, for
 figures and for shares in words."""
-_SUM = re.compile(r"\(\s?\d[\d,]* and \d|\b(?:together|combined|in total|altogether|in sum|sum)\b|\bin two\b", re.I)
+_SUM = re.compile(
+    r"\(\s?\d[\d,]*(?: [a-z]+)?(?: and|,) \d|"
+    r"\b(?:together|combined|in total|altogether|in all|in sum|sum)\b|\bin two\b",
+    re.I,
+)
 _MORE = re.compile(
     r"\b(?:more|fewer|less|differ\w*|gap|apart|drop|fall|rise|fell|rose|dropped|increase|decrease|decline)\b", re.I
 )
 _MOVES = re.compile(r"\bfrom\b.*\bto\b|\bagainst\b|\bcompared\b", re.I)
 _SPAN = re.compile(
-    r"\b(?:before|after|earlier|later|until|between|within|in|for|lasted|into|precedes?|followed|ago|during)\b", re.I
+    r"\b(?:before|after|earlier|later|until|between|within|in|for|lasted|into|precedes?|followed|ago|during|"
+    r"ahead|behind|apart)\b",
+    re.I,
 )
 _EACH = re.compile(r"\b(?:a|per|each|every) (?:second|minute|hour)\b", re.I)
 

@@ -49,6 +49,7 @@ _PHRASES = (
     (r"\b(\w+) and a half(?= )", r"\1 point five"),
     (r"\bhalf (?:an hour)\b", "30 minutes"),
     (r"\bhalf\b", f"50 %{_LOOSE}"),
+    (r"\b([45]\d\d)s\b", r"\1"),  # answers with that status, not seconds: those are written with a space
     (r"\b(?:doubl(?:e|es|ed|ing)|twice|twofold)\b", "2 x"),
     (r"\b(?:tripl(?:e|es|ed|ing)|threefold)\b", "3 x"),
     (r"\b(?:quadrupl(?:e|es|ed|ing)|fourfold)\b", "4 x"),

@@ -258,7 +258,7 @@ def figures_of(text: str) -> tuple[Quantity, ...]:
     return tuple(found)
 
 
-_ARROW = re.compile(r"(\S+(?: (?:%|ms|s|per s))?) -> (\S+(?: (?:%|ms|s|per s))?)")
+_ARROW = re.compile(r"(\S+(?: (?:%|ms|s|per s))?) -> (\S+(?: (?:%|(?:ms|s|per s)\b))?)")
 _NOW_USUAL = re.compile(
     r"(?::| now) (\S+(?: (?:%|ms|s|per s))?), usual (\S+(?: (?:%|ms|s|per s))?)(?=,|$)", re.MULTILINE
 )

@@ -34,11 +34,15 @@ CAUSE_AFTER = _any(r"""
     evidence (?:that|points to)
     owing to
     points? (?:to|at)
+    (?:line|lines|lined) up with
+    suspects?(?: number one)?(?: is| are|:\s*)
     """)
 CAUSE_BEFORE = _any(r"""
     (?:has |had |have )?(?:caus(?:es|ed|ing)|trigger(?:s|ed|ing)|broke|breaks(?! against)|brought down)
     (?:has |had |have )?(?:took down|led to|leads to)
     explain(?:s|ed)(?! why)
+    (?:started|began) (?:it|this|all this)(?!\w)
+    (?:sets?|kick(?:s|ed)) (?:it|this|all this) off
     (?:is|was|are|were|being) (?:the )?(?:\w+ ){0,3}(?:cause|culprit|origin|source|trigger|responsible)
     (?:is|was|are|were) (?:\w+ ){0,2}(?:to blame|at fault)
     """)
@@ -96,6 +100,8 @@ OVERSURE = _any(r"""
     undeniabl[ey]|indisputabl[ey]|established
     100 ?%? (?:sure|confirmed|certain)
     """)
+HUMBLE = re.compile(r"\b(?:rather than|far from|not) (?:certain|definite|proven)\b", re.IGNORECASE)
+"""Words of certainty that say the contrary."""
 UNCERTAIN = _any(
     r"""
     not
@@ -121,7 +127,7 @@ OVER = _any(r"""
     all clear
     self-?heal\w*
     (?:is|are|was|were|been|now) (?:\w+ )?over(?=\s*(?:[.,;:!]|$|now\b|and\b|by\b))
-    (?:is|are|was|were|been|now) (?:\w+ )?(?:closed|ended|finished|done|stable|stopped|gone|behind us)
+    (?:be|is|are|was|were|been|now) (?:\w+ )?(?:closed|ended|finished|done|stable|stopped|gone|behind us)
     test alert
     drill
     expected behaviou?r
@@ -180,8 +186,8 @@ _BEFORE_VERB = (
 _ADVISED = r"consider|recommend(?:ed)?|suggest(?:ed)?|advise[sd]?|try|by|start|begin|requires?|worth"
 MUTATES = re.compile(
     rf"(?:^|[.;:!?,]\s+|\b(?:{_BEFORE_VERB})\s+)(?:(?:immediately|now|please|simply|just|manually|also)\s+)*"
-    rf"(?:{'|'.join(_VERBS.split())})\b(?!\s+(?:rates?|of|is|was|in)\b)"
-    rf"|(?:^|[.;:]\s+|\b(?:{_ADVISED})\s+)(?:{'|'.join(_GERUNDS.split())})\b"
+    rf"(?:{'|'.join(_VERBS.split())})\b(?!-\w)(?!\s+(?:rates?|of|is|was|in|has|had|took|takes)\b)"
+    rf"|(?:^|[.;:]\s+|\b(?:{_ADVISED})\s+)(?:{'|'.join(_GERUNDS.split())})\b(?!-\w)"
     rf"|\b(?:{_TOOLS})\b",
     re.IGNORECASE,
 )

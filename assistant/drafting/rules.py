@@ -33,6 +33,7 @@ from assistant.drafting.patterns import (
     DOUBTED,
     GOES_ON,
     HEDGED,
+    HUMBLE,
     LOOKS,
     MUTATES,
     NEGATED,
@@ -42,9 +43,10 @@ from assistant.drafting.patterns import (
     UNCERTAIN,
     UNRECOVERED,
 )
+from assistant.drafting.placed import in_its_place, only_there, together
 from assistant.drafting.sense import bound, counted, denies, direction, loss_there, quantified, states
 from assistant.drafting.statement import Known, Statement, sentences, without_ids
-from assistant.drafting.timing import in_order, log_lines, percentiles
+from assistant.drafting.timing import by_the_clock, in_order, log_lines, percentiles
 from assistant.drafting.voice import QUOTATION, fault, runs
 from assistant.drafting.wording import foreign_letters, unsaid
 
@@ -136,7 +138,7 @@ def victim_as_cause(s: Statement, known: Known) -> str:
 
 def verdict_kept(s: Statement, known: Known) -> str:
     """The verdict is the analyst's: prose may not be surer than it, and never surer than strong evidence."""
-    if OVERSURE.search(s.text):
+    if OVERSURE.search(HUMBLE.sub(" ", s.text)):
         return "surer than any verdict"
     if known.verdict == "confirmed":
         return ""
@@ -179,7 +181,9 @@ def own_voice(s: Statement, known: Known) -> str:
     others = known.others.difference(*map(runs, known.quotes)) if looks else known.others
     text = without_ids(s.text, s.evidence)
     if any("=us" in known.texts.get(i, "") or " us " in known.texts.get(i, "") for i in s.evidence):
-        text = re.sub(r"\bus\b(?= \d|,|:|\.| (?:and|region|traffic|payments))|(?<=\bin )us\b", "figure", text)
+        text = re.sub(
+            r"\bus\b(?= \d|,|:|\.| (?:and|region|traffic|payments))|(?<=\bin )us\b|(?<=\bthe )us\b", "figure", text
+        )
     if stem("model") in known.ours:  # of a fraud model, not of the reader's
         text = re.sub(
             r"\b((?:fraud|risk|scoring)\s)models?\b|\bmodels?(?=\s[\w.]+-\d)", r"\1figure", text, flags=re.IGNORECASE
@@ -192,7 +196,7 @@ def words_carried(s: Statement, known: Known) -> str:
     text = QUOTATION.sub(" ", without_ids(s.text, s.evidence))
     shown = " \n ".join(known.texts.get(i, "") for i in s.evidence)
     for name in (*mentioned(text, known.entities), *(n for n in names(text) if n in shown)):
-        text = re.sub(re.escape(name), " ", text, flags=re.IGNORECASE)
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", " ", text, flags=re.IGNORECASE)
     if known.health not in ("healthy", "recovered"):
         text = UNRECOVERED.sub(" ", text)
     if foreign_letters(text):
@@ -226,8 +230,12 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("victim", no_victim),
     ("change", other_change),
     ("turned", the_right_way),
+    ("in its place", in_its_place),
+    ("only", only_there),
+    ("together", together),
     ("alike", alike),
     ("percentile", percentiles),
+    ("by the clock", by_the_clock),
     ("share", shares),
     ("of what", of_what),
     ("loss", loss_there),

@@ -26,6 +26,7 @@ from assistant.drafting.patterns import (
     SILENT,
     USUALLY,
 )
+from assistant.drafting.placed import only_of
 from assistant.drafting.statement import Known, Statement, sentences, without_ids
 from assistant.drafting.voice import QUOTATION
 from assistant.drafting.wording import terms_in, words
@@ -156,8 +157,10 @@ def quantified(s: Statement, known: Known) -> str:
     for sentence in sentences(text):
         for match in EVERY.finditer(sentence):
             run = " ".join(sentence[match.start() :].split()[:3]).casefold().rstrip(".,")
-            if match[0].casefold() == "both" and _two_named(sentence, known):
+            if match[0].casefold() == "both" and (_two_named(sentence, known) or _two_changes(s)):
                 continue
+            if match[0].casefold() == "only" and only_of(sentence, match, known):
+                continue  # `placed.only_there` looks whether it is shown
             if (
                 match[0].casefold() == "none"
                 and _NOTHING_BEFORE.search(everything)
@@ -211,6 +214,10 @@ def _nothing_lost(denial: str, known: Known) -> bool:
     """Whether what is denied is a loss, and none was measured."""
     lost = re.search(r"declin|lost|los[es]|affect|fail", denial, re.IGNORECASE)
     return lost is not None and known.counts is not None and known.counts[0] > 0 and known.counts[1] < 0.5
+
+
+def _two_changes(s: Statement) -> bool:
+    return sum(i.startswith("C") for i in s.evidence) == 2
 
 
 def _two_named(sentence: str, known: Known) -> bool:

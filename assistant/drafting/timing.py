@@ -3,6 +3,7 @@ the 95th percentile beside its own value. Each gives what is wrong, or ""."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,13 +14,27 @@ from assistant.drafting.statement import Known, Statement, sentences, without_id
 from assistant.drafting.voice import QUOTATION
 from assistant.drafting.wording import words
 
-_BEFORE = re.compile(r"\b(?:before|earlier than|prior to|preced(?:e|es|ed|ing)|ahead of)\b", re.I)
-_AFTER = re.compile(r"\b(?:after|later than|follow(?:s|ed|ing))\b", re.I)
+_BEFORE = re.compile(r"\b(?:before|earlier than|prior to|preced(?:e|es|ed|ing)|ahead of|early for|in time for)\b", re.I)
+_AFTER = re.compile(r"\b(?:after|later than|follow(?:s|ed|ing)|behind|(?:too )?late for)\b", re.I)
 _ALONE = re.compile(
     r"^(?:\s+\w+){0,2}?\s+(?:onset|incident|drop|failures?|errors?|loss)\b|"
     r"^(?:\s+\w+){1,4}?\s+(?:began|begins|started|set in|became|turned|slowed|failed|had become)\b",
     re.I,
 )
+_BARE = re.compile(
+    r"\b(?:came|went out|was|were|are|is|happened) (?:just |well |long |shortly |too )?"
+    r"(?:before|after|early|late|in time)"
+    r"(?=\s*(?:[.,;:)]|$|to (?:matter|be (?:it|the cause)|count)))",
+    re.I,
+)
+_EACH = re.compile(r"\b(?:both|all|each|either|neither)\b", re.I)
+_EACH_TIME = re.compile(
+    r"\b(?:(?<!within )(?<!about )(?<!in )(?<!under )(?<!half )a|per|each|every) (?:second|minute|hour|day|week)\b|"
+    r"(?<!half )\ban hour\b(?! (?:earlier|later|before|after|ago))|"
+    r"\b(?:last|past|this) (?:second|minute|hour|day|week)\b",
+    re.I,
+)
+_LEVEL = re.compile(r"([\d,]+)\s(?:of them\s)?(error|warn)(?:ing)?s?\b", re.I)
 _LINES = re.compile(
     r"([\d,]+)\s(?:new\s|such\s|log\s|of\s(?:these|those)\s)*(?:[\"“][^\"“”]*[\"”]\s)?(?:lines?|messages?|entries)\b"
 )
@@ -34,13 +49,15 @@ _PERCENTILE = re.compile(r"\bp(?:50|75|90|95|99)\b", re.I)
 
 def in_order(s: Statement, known: Known) -> str:
     """What is said to come before or after another moment does."""
+    previous: float | None = None
     for sentence in sentences(QUOTATION.sub(" ", without_ids(s.text, s.evidence))):
         for pattern, sign in ((_BEFORE, 1), (_AFTER, -1)):
             for word in pattern.finditer(sentence):
                 if _wrong_order(sentence, word, sign, known):
                     return "the wrong order in time"
-        if _apart(sentence, known):
+        if _apart(sentence, known, previous) or _unnamed(sentence, known):
             return "the wrong order in time"
+        previous = next((q.value for q in reversed(quantities(sentence)) if q.kind == "clock"), previous)
     return ""
 
 
@@ -57,6 +74,10 @@ def log_lines(s: Statement, known: Known) -> str:
             begins = [v for i in s.evidence for v in known.moments.get(i, ((), ()))[1]]
             if begins and quantities(clocks[-1])[0].value > min(begins) + 59.0:
                 return "a later line called the first"
+        if any(_other_level(count, level, sentence, rows) for count, level in _LEVEL.findall(sentence)):
+            return "a count of another level"
+        if len(counts) > 1 and any(_other_lines(part, count, rows) for count, part in _parts(sentence)):
+            return "a count of other lines"
         if len(counts) == 1 and _other_lines(sentence, counts[0], rows):
             return "a count of other lines"
         if len(counts) != 1 or not clocks:
@@ -70,12 +91,43 @@ def log_lines(s: Statement, known: Known) -> str:
     return ""
 
 
+def _parts(sentence: str) -> Iterable[tuple[str, str]]:
+    """Each count of lines with what is said from it up to the next."""
+    found = list(_LINES.finditer(sentence))
+    ends = [m.start() for m in found[1:]] + [len(sentence)]
+    return ((m[1], sentence[m.start() : end]) for m, end in zip(found, ends, strict=True))
+
+
+def _other_level(count: str, level: str, sentence: str, rows: Sequence[str]) -> bool:
+    """Whether the rows with this count, or those with the counts that it is the sum of, are of another level."""
+    wanted = quantities(count)
+    home = [row for row in rows if wanted and carried(wanted[0], quantities(row))]
+    if not home:
+        counts = [q for q in quantities(sentence) if q.kind == "number" and q.value > 1.0]
+        home = [row for row in rows if any(carried(q, quantities(row)) for q in counts)]
+    return bool(home) and not any(re.search(rf"\b{level}", row, re.I) for row in home)
+
+
 def _other_lines(sentence: str, count: str, rows: Sequence[str]) -> bool:
     """Whether the row with this count speaks of less that the sentence says than another row does."""
-    said = {stem(w) for w in words(sentence)} - plain()
-    shared = [(len(said & {stem(w) for w in words(row)} - plain()), row) for row in rows]
+    said, told = [stem(w) for w in words(sentence)], [[stem(w) for w in words(row)] for row in rows]
+    weights = [
+        (len({*said} & {*row} - plain()), len(set(itertools.pairwise(said)) & set(itertools.pairwise(row))))
+        for row in told
+    ]
+    shared = list(zip(weights, rows, strict=True))
     home = [n for n, row in shared if quantities(count) and carried(quantities(count)[0], quantities(row))]
-    return bool(home) and max(home) < max(n for n, _ in shared)
+    return bool(home) and max(home) < max(weights)
+
+
+def by_the_clock(s: Statement, known: Known) -> str:
+    """A count over the window is not said of each minute, nor of the last one."""
+    for sentence in sentences(QUOTATION.sub(" ", without_ids(s.text, s.evidence))):
+        for found in _EACH_TIME.finditer(sentence):
+            said = [q for q in quantities(sentence[: found.end()]) if q.kind not in ("clock", "date")]
+            if said and said[-1].kind in ("number", "money") and said[-1].value > 1.0:
+                return "a count over the window said of a moment"
+    return ""
 
 
 def percentiles(s: Statement, known: Known) -> str:
@@ -92,11 +144,28 @@ def percentiles(s: Statement, known: Known) -> str:
     return ""
 
 
-def _apart(sentence: str, known: Known) -> bool:
-    """Whether what is said to be so many minutes "later" (or "earlier") than it began was not."""
+def _unnamed(sentence: str, known: Known) -> bool:
+    """Whether what is said to have come before (or after), and nothing else, did not: the onset is meant."""
+    found = _BARE.search(sentence)
+    if found is None or known.onset is None:
+        return False
+    clocks = [q.value for q in quantities(sentence[: found.start()]) if q.kind == "clock"]
+    _, earliest, latest = known.onset
+    if found[0].casefold().endswith(("before", "early", "in time")):
+        return any(clock > latest for clock in clocks)
+    return any(clock < earliest for clock in clocks)
+
+
+def _apart(sentence: str, known: Known, previous: float | None) -> bool:
+    """Whether what is said to be so many minutes "later" (or "earlier") than the moment told before it, or than it
+    began, was not."""
     found = _LATER.search(sentence)
     clocks = [q.value for q in quantities(sentence) if q.kind == "clock"]
-    if found is None or len(clocks) != 1 or known.onset is None:
+    if found is None or len(clocks) != 1:
+        return False
+    if previous is not None:
+        return (clocks[0] < previous) if found[1].casefold() == "later" else (clocks[0] > previous)
+    if known.onset is None:
         return False
     return clocks[0] < known.onset[0] - 30.0 if found[1].casefold() == "later" else clocks[0] > known.onset[0] + 30.0
 
@@ -108,7 +177,8 @@ def _wrong_order(sentence: str, word: re.Match[str], sign: int, known: Known) ->
     if not front:
         return False
     if behind:
-        return sign * (behind[0] - front[-1]) < 0
+        told = front if _EACH.search(sentence[: word.start()]) else front[-1:]
+        return any(sign * (behind[0] - moment) < 0 for moment in told)
     if known.onset is None or not _ALONE.match(sentence[word.end() :]):
         return False
     _, earliest, latest = known.onset

@@ -32,6 +32,7 @@ _SAME_AS = (
     ("geo= market cloud_region region", "region regions"),
     ("late absent age lag", "delay delayed late"),
     ("pos", "terminal terminals"),
+    ("warn", "warning warnings"),
     ("reconciliation", "break breaks"),
 )
 """What is named in one word of telemetry, and the words of people for it."""

@@ -34,7 +34,11 @@ TARGETS = {
     "honest_struck": 0,
     "statements_stood": 0,
     "pairs_false_stood": 0,
+    "oncall_false_stood": 0,
+    "twisted_false_stood": 0,
 }
+PAIRED = ("pairs", "oncall", "twisted")
+"""Files of sentences with their false twins, one hand each; the last has false ones only."""
 _FALSE = (
     "restart", "roll back", "resolved", "no action", "beyond doubt", "http", "@here", "<!", "![", "root cause is",
     "caused the declines", "due to checkout", "doubled", "half of", "hundreds", "threefold", "every authorisation",
@@ -52,7 +56,7 @@ def run(data: Path | None = None) -> dict[str, Any]:
             _count(case, draft_of(liar(messages, seed=seed), clean=str), totals, failures, seed=seed, verdict=verdict)
         _, struck = check(draft_of(honest(messages), clean=str), case)
         totals["honest_struck"] += len(struck)
-    stood = [*statements(totals), *pairs(totals)]
+    stood = [*statements(totals), *(fault for file in PAIRED for fault in pairs(totals, file))]
     return {
         "set": "grounding",
         "cases": [],
@@ -63,10 +67,7 @@ def run(data: Path | None = None) -> dict[str, Any]:
             "statements_stood": totals["statements_stood"],
             "false_statements": totals["false_statements"],
             "honest_statements": totals["honest_statements"],
-            "pairs_false": totals["pairs_false"],
-            "pairs_false_stood": totals["pairs_false_stood"],
-            "pairs_honest": totals["pairs_honest"],
-            "pairs_honest_stood": totals["pairs_honest"] - totals["pairs_honest_struck"],
+            **{k: v for file in PAIRED for k, v in _paired(totals, file).items()},
             "drafts": DRAFTS * 3,
             "statements": totals["statements"],
             "struck": totals["struck"],
@@ -97,18 +98,28 @@ def statements(totals: Counter[str]) -> list[dict[str, Any]]:
     return failures
 
 
-def pairs(totals: Counter[str]) -> list[dict[str, Any]]:
-    """Every line of `pairs.txt` over its lab world: what went wrong. An honest one that is struck is a sentence lost, a
+def _paired(totals: Counter[str], file: str) -> dict[str, int]:
+    honest_ones = totals[f"{file}_honest"]
+    return {
+        f"{file}_false": totals[f"{file}_false"],
+        f"{file}_false_stood": totals[f"{file}_false_stood"],
+        f"{file}_honest": honest_ones,
+        f"{file}_honest_stood": honest_ones - totals[f"{file}_honest_struck"],
+    }
+
+
+def pairs(totals: Counter[str], file: str = "pairs") -> list[dict[str, Any]]:
+    """Every line of such a file over its lab world: what went wrong. An honest one that is struck is a sentence lost, a
     false one that stands breaks the promise."""
     facts = _worlds()
     failures: list[dict[str, Any]] = []
-    for world, honest_one, section, claim in pair_lines():
+    for world, honest_one, section, claim in pair_lines(file):
         kind = "honest" if honest_one else "false"
-        totals[f"pairs_{kind}"] += 1
+        totals[f"{file}_{kind}"] += 1
         sections = (section,) if honest_one else ("summary", "cause")
         stands = [carries(claim, facts[world], section=s) for s in sections]
         wrong = not all(stands) if honest_one else any(stands)
-        totals["pairs_honest_struck" if honest_one else "pairs_false_stood"] += wrong
+        totals[f"{file}_honest_struck" if honest_one else f"{file}_false_stood"] += wrong
         if wrong and not honest_one:
             failures.append({"family": f"pair of {world}", "section": section, "text": claim.text, "why": "stood"})
     return failures
@@ -119,10 +130,10 @@ def _worlds() -> dict[str, Known]:
     return {name: known(context) for name, context in kept().items()}
 
 
-def pair_lines() -> Iterator[tuple[str, bool, str, Claim]]:
+def pair_lines(file: str = "pairs") -> Iterator[tuple[str, bool, str, Claim]]:
     """World, whether it is honest, where it is said, and the claim."""
     world = ""
-    for line in Path(attacks.__file__).with_name("pairs.txt").read_text(encoding="utf-8").splitlines():
+    for line in Path(attacks.__file__).with_name(f"{file}.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
             world = line[1:-1]
         elif line.startswith(("+", "-")):

@@ -39,11 +39,20 @@ def test_no_lie_survives_and_nothing_honest_is_struck(monkeypatch: pytest.Monkey
     assert figures["statements"] > 1000
 
 
-def test_what_good_models_write_stands_and_the_same_with_one_thing_wrong_does_not() -> None:
+@pytest.mark.parametrize(("file", "least", "struck"), [("pairs", 160, 0.2), ("oncall", 70, 0.5)])
+def test_what_people_and_models_write_stands_and_the_same_with_one_thing_wrong_does_not(
+    file: str, least: int, struck: float
+) -> None:
     totals: Counter[str] = Counter()
-    assert grounding.pairs(totals) == []
-    assert totals["pairs_false"] == totals["pairs_honest"] >= 160
-    assert totals["pairs_honest_struck"] < 0.2 * totals["pairs_honest"]
+    assert grounding.pairs(totals, file) == []
+    assert totals[f"{file}_false"] == totals[f"{file}_honest"] >= least
+    assert totals[f"{file}_honest_struck"] < struck * totals[f"{file}_honest"]
+
+
+def test_nothing_twisted_stands() -> None:
+    totals: Counter[str] = Counter()
+    assert grounding.pairs(totals, "twisted") == []
+    assert totals["twisted_false"] >= 59 and totals["twisted_honest"] == 0
 
 
 @pytest.mark.parametrize("rule", ["listed", "code", "order in time", "lines", "victim", "loss", "turned",
@@ -51,6 +60,12 @@ def test_what_good_models_write_stands_and_the_same_with_one_thing_wrong_does_no
 def test_each_rule_of_pairing_strikes_what_no_other_does(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "RULES", tuple(r for r in RULES if r[0] != rule))
     assert grounding.pairs(Counter()) != []
+
+
+@pytest.mark.parametrize("rule", ["in its place", "only", "together", "by the clock", "lines", "order in time"])
+def test_each_rule_of_what_stands_where_strikes_what_no_other_does(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "RULES", tuple(r for r in RULES if r[0] != rule))
+    assert [fault for file in ("oncall", "twisted") for fault in grounding.pairs(Counter(), file)] != []
 
 
 @pytest.mark.parametrize("rule", ["bound", "direction", "counted", "quantified", "denial", "order", "words"])
