@@ -14,7 +14,7 @@ from typing import IO
 from assistant.errors import PromptLogError, UsageError
 from assistant.promptlog.export import Exported, export, streaming
 from assistant.promptlog.log import Log
-from assistant.promptlog.record import Entry, Event, Record, Value
+from assistant.promptlog.record import Entry, Event, Record, Value, slug
 from assistant.promptlog.replay import Replay, replay
 from assistant.promptlog.search import Search, Story, matching, story
 from assistant.promptlog.table import write_table
@@ -55,6 +55,9 @@ class Auditor:
         self._read(resource, {"action": action}, incident=incident)
 
     def search(self, search: Search, *, limit: int = 50, newest_first: bool = True) -> Found:
+        """UsageError for an incident that cannot be one: the record of this search names it."""
+        if search.incident is not None and slug(search.incident) != search.incident:
+            raise UsageError("that is no id of an incident", mend="it has no spaces; the list of incidents shows it")
         words = search.in_words(self.log.size()).encode()
         self._read("log", {"action": "search"}, {"selection": words}, incident=search.incident)
         found = list(islice(matching(self.log, search, newest_first=newest_first), limit + 1))

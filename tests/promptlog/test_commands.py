@@ -214,7 +214,13 @@ def test_every_command_is_a_record_with_who(payops: Payops) -> None:
 
 
 def test_a_search_for_what_cannot_be_is_refused_and_a_day_is_a_time(payops: Payops) -> None:
-    for wrong in (("--since", "yesterday-ish"), ("--until", "2026-13-01"), ("--outcome", "fine"), ("--event", "x.y")):
+    for wrong in (
+        ("--since", "yesterday-ish"),
+        ("--until", "2026-13-01"),
+        ("--outcome", "fine"),
+        ("--event", "x.y"),
+        ("--incident", "not an id"),
+    ):
         done = payops("search", *wrong)
         assert done.code == 2 and not done.out and ";" in done.err
     assert payops("search", "--since", "2020-01-01").out

@@ -221,9 +221,14 @@ def test_what_is_wrong_leads_back_to_where_one_was(crawler: Crawler) -> None:
     missing = crawler.get("/records/999999")
     assert missing.status_code == 404 and '<a href="/records">To the records</a>' in missing.text
     assert "<p>Give an index or an id that <code>payops log search</code> prints.</p>" in missing.text
-    for wrong in ("event=zzz", "outcome=zzz"):
+    for wrong, mend in {
+        "event=zzz": "There are: ",
+        "outcome=zzz": "There are: ",
+        "incident=not+an+id": "the list of incidents shows it",
+        "incident=%3Cscript%3E": "the list of incidents shows it",
+    }.items():
         refused = crawler.get(f"/records?{wrong}")
-        assert refused.status_code == 400 and "There are: " in refused.text
+        assert refused.status_code == 400 and mend in refused.text and "<script>" not in refused.text
 
 
 def test_the_list_of_records_is_taken_away_as_it_was_filtered(demo: Served, crawler: Crawler) -> None:
