@@ -7,18 +7,14 @@ is one line naming file and line. Secrets never stand in the file: a key `*_env`
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 import tomllib
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from assistant.errors import SettingsError
+from assistant.toml_tables import Where, build
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,10 +358,6 @@ class Settings:
     state: Path = Path(".state")
 
 
-T = TypeVar("T")
-_INTERNAL = {"file", "state"}
-
-
 def load_settings(config: Path | None = None, *, state: Path | None = None) -> Settings:
     """Read `config`, else `payops.toml` in the working directory if there is one, else the defaults.
 
@@ -384,12 +376,12 @@ def load_settings(config: Path | None = None, *, state: Path | None = None) -> S
         raise SettingsError(f"{path}: not UTF-8", mend="save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: not TOML: {error}", mend="mend that line") from None
-    where = _Where(str(path), text)
-    built = _build(Settings, table, where=where, prefix=())
+    where = Where(str(path), text)
+    built = build(Settings, table, where=where, internal=frozenset({"file", "state"}))
     if where.errors:
         where.errors[0].also = tuple(where.errors[1:])
         raise where.errors[0]
-    return _replace(built, file=str(path), state=state)
+    return replace(built, file=str(path), state=state)
 
 
 def quiet_telemetry() -> None:
@@ -404,79 +396,3 @@ def quiet_telemetry() -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["OTEL_SDK_DISABLED"] = "true"
-
-
-@dataclass(frozen=True, slots=True)
-class _Where:
-    """The file at hand, and what is wrong in it: all of it is found, not only the first."""
-
-    file: str
-    text: str
-    errors: list[SettingsError] = field(default_factory=list)
-
-    def line(self, path: tuple[str, ...]) -> str:
-        """`file:line` of the key, as well as text can tell: its table's header first, then the key below it."""
-        lines, start = self.text.splitlines(), 0
-        for i, line in enumerate(lines):
-            head = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
-            if head and tuple(p.strip(" \"'") for p in head[1].split(".")) == path[:-1]:
-                start = i
-        for i in range(start, len(lines)):
-            if re.match(rf"\s*[\[\"']*{re.escape(path[-1])}[\"'\]]*\s*(=|\.|$|\])", lines[i]):
-                return f"{self.file}:{i + 1}"
-        for i, line in enumerate(lines):
-            if path[-1] in line:
-                return f"{self.file}:{i + 1}"
-        return self.file
-
-
-def _build(kind: type[T], table: Mapping[str, Any], *, where: _Where, prefix: tuple[str, ...]) -> T:
-    hints = get_type_hints(kind)
-    known = {f.name for f in fields(kind) if f.name not in _INTERNAL or prefix}  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        path = (*prefix, key)
-        if key not in known:
-            near = difflib.get_close_matches(key, sorted(known), n=1)
-            mend = f'did you mean "{near[0]}"?' if near else f"known here: {', '.join(sorted(known))}"
-            where.errors.append(SettingsError(f'{where.line(path)}: unknown key "{".".join(path)}"', mend=mend))
-            continue
-        try:
-            values[key] = _coerce(hints[key], value, where=where, path=path)
-        except SettingsError as error:
-            where.errors.append(error)
-    return kind(**values)
-
-
-def _coerce(hint: Any, value: Any, *, where: _Where, path: tuple[str, ...]) -> Any:
-    origin, args = get_origin(hint), get_args(hint)
-    if is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
-        return _build(hint, value, where=where, prefix=path)
-    if origin in (types.UnionType, typing.Union):
-        inner = next(a for a in args if a is not type(None))
-        return _coerce(inner, value, where=where, path=path)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_coerce(args[0], item, where=where, path=path) for item in value)
-    if origin is Mapping and isinstance(value, dict):
-        return {k: _coerce(args[1], v, where=where, path=(*path, k)) for k, v in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
-        return value
-    raise SettingsError(
-        f'{where.line(path)}: "{".".join(path)}" wants {_words(hint)}, not {type(value).__name__}',
-        mend="change the value",
-    )
-
-
-def _words(hint: Any) -> str:
-    names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-    if hint in names:
-        return names[hint]
-    if get_origin(hint) is tuple:
-        return "a list"
-    return "a table" if get_origin(hint) is Mapping or is_dataclass(hint) else "a value"
-
-
-def _replace(settings: Settings, **changes: Any) -> Settings:
-    return Settings(**{**{f.name: getattr(settings, f.name) for f in fields(Settings)}, **changes})

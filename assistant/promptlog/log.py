@@ -24,6 +24,7 @@ from assistant.promptlog.checkpoint import (
     sign_checkpoint,
     with_signatures,
 )
+from assistant.promptlog.columns import Columns, columns_of_entry
 from assistant.promptlog.keys import Keys
 from assistant.promptlog.merkle import HASH_SIZE, consistency_proof, finishing_leaf, inclusion_proof, root_at
 from assistant.promptlog.record import (
@@ -42,7 +43,7 @@ from assistant.promptlog.record import (
     parse_leaf,
 )
 from assistant.promptlog.store import Filter, Row, Signed, Store, Taken, Transaction
-from assistant.promptlog.verify import Columns, Doubt, Report, View, columns_of_entry, verify_log
+from assistant.promptlog.verify import Doubt, Report, View, verify_log
 from assistant.promptlog.writer import Pending, Writer, hash_at
 
 T = TypeVar("T")

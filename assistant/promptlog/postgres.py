@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from assistant.errors import LogInconsistent
 from assistant.promptlog.sql import SCHEMA_VERSION, TABLES, SqlCursor, SqlStore, SqlTransaction
 from assistant.promptlog.store import StoreBusy, StoreFault
-from assistant.promptlog.upgrade import fill_classes, fill_releases, forget_indexes
+from assistant.promptlog.upgrade import bring_up
 
 if TYPE_CHECKING:
     import psycopg
@@ -83,15 +83,7 @@ class PostgresStore(SqlStore):
             raise LogInconsistent(f"the prompt log's tables have schema {version}, this program knows {SCHEMA_VERSION}")
         if version == SCHEMA_VERSION:
             return
-        if 0 < version < 3:
-            cursor.all("ALTER TABLE entry ADD COLUMN IF NOT EXISTS release TEXT")
-            fill_releases(cursor)
-        if version < 2:
-            forget_indexes(cursor)
-        for table in TABLES:
-            cursor.all(table.format(**_TYPES))
-        if version < 2:
-            fill_classes(cursor)
+        bring_up(cursor, version, [table.format(**_TYPES) for table in TABLES], unless="IF NOT EXISTS")
         put = "INSERT INTO meta (name, value) VALUES ('schema', ?) ON CONFLICT (name) DO UPDATE SET value = ?"
         cursor.all(put, (str(SCHEMA_VERSION), str(SCHEMA_VERSION)))
 

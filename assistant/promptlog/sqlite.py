@@ -18,7 +18,7 @@ from typing import Any
 from assistant.errors import LogInconsistent, LogUnavailable
 from assistant.promptlog.sql import SCHEMA_VERSION, TABLES, SqlCursor, SqlStore, SqlTransaction
 from assistant.promptlog.store import StoreBusy, StoreFault
-from assistant.promptlog.upgrade import fill_classes, fill_releases, forget_indexes
+from assistant.promptlog.upgrade import bring_up
 
 BUSY_SECONDS = 10.0
 FILE = "promptlog.sqlite"
@@ -173,15 +173,7 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     try:
         [(version,)] = cursor.all("PRAGMA user_version")
         if version < SCHEMA_VERSION:
-            if 0 < version < 3:
-                cursor.all("ALTER TABLE entry ADD COLUMN release TEXT")
-                fill_releases(cursor)
-            if version < 2:
-                forget_indexes(cursor)
-            for table in TABLES:
-                connection.execute(table.format(**_TYPES))
-            if version < 2:
-                fill_classes(cursor)
+            bring_up(cursor, version, [table.format(**_TYPES) for table in TABLES])
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:

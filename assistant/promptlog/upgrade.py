@@ -8,7 +8,7 @@ and bodies are never touched: what was proved stays proved.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from assistant.promptlog.record import redactions_in
@@ -21,6 +21,20 @@ OUTGROWN = ("entry_time", "entry_incident", "entry_about", "entry_request")
 class Cursor(Protocol):
     def all(self, sql: str, values: Any = ()) -> list[tuple[Any, ...]]: ...
     def many(self, sql: str, values: Any) -> None: ...
+
+
+def bring_up(cursor: Cursor, version: int, tables: Iterable[str], *, unless: str = "") -> None:
+    """The tables as `tables` makes them: new where there are none (`version` 0), else brought up from that schema.
+    `unless` is how this database adds a column only where it is missing; SQLite cannot."""
+    if 0 < version < 3:
+        cursor.all(f"ALTER TABLE entry ADD COLUMN {unless} release TEXT")
+        fill_releases(cursor)
+    if version < 2:
+        forget_indexes(cursor)
+    for table in tables:
+        cursor.all(table)
+    if version < 2:
+        fill_classes(cursor)
 
 
 def forget_indexes(cursor: Cursor) -> None:

@@ -23,18 +23,15 @@ from assistant.promptlog.checkpoint import (
     parse_checkpoint,
     parse_vkey,
 )
+from assistant.promptlog.columns import columns_of, found_by
 from assistant.promptlog.merkle import HASH_SIZE, Frontier, leaf_hash
 from assistant.promptlog.record import (
     CLOSES_REQUEST,
     Address,
-    Entry,
     Event,
     Gone,
     GoneReason,
     Record,
-    RecordId,
-    Stamp,
-    format_time,
     parse_leaf,
     redactions_in,
 )
@@ -44,9 +41,6 @@ MAX_DOUBTS = 100
 _SPANS = frozenset({"rewritten", "shorter"})
 """Kinds of doubt whose index is the start of a span."""
 CLOCK_STEP = timedelta(seconds=5)
-Optional = str | None
-Columns = tuple[RecordId, str, str, str, str, Optional, Optional, Optional, Optional, str, Optional]
-"""id, time, event, actor, outcome, incident, correlation, about, model, run, release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +196,7 @@ def _check_leaf(walk: _Walk, row: Row, leaf: bytes, hashed: bytes) -> None:
         return
     if record.index != at:
         walk.doubt("reordered", f"record {at} says that it is record {record.index}", at)
-    if columns_of(record) != _found_by(row, record):
+    if columns_of(record) != found_by(row, record):
         walk.doubt("columns", f"what record {at} is found by is not what its leaf says", at)
     if walk.last_time is not None and record.time < walk.last_time - CLOCK_STEP:
         walk.notes.append(
@@ -242,56 +236,6 @@ def _check_classes(view: View, walk: _Walk) -> None:
             index = min(pair for pair in (told, found) if pair)[1]
             walk.doubt("columns", f"record {index} is not found by the classes of redaction that it counts", index)
             return
-
-
-def columns_of(record: Record) -> Columns:
-    """What a row repeats of its leaf, in one fixed order."""
-    return _columns(record, record)
-
-
-def columns_of_entry(entry: Entry, stamp: Stamp) -> Columns:
-    """The same before there is a record."""
-    return _columns(entry, stamp)
-
-
-def _columns(said: Entry | Record, added: Stamp | Record) -> Columns:
-    about = said.facts.get("request") or said.facts.get("record")
-    model, release = said.facts.get("model"), said.facts.get("release")
-    return (
-        added.id,
-        format_time(added.time),
-        said.event.value,
-        added.actor,
-        said.outcome.value,
-        said.incident,
-        said.correlation,
-        about if isinstance(about, str) else None,
-        model if isinstance(model, str) else None,
-        added.run,
-        release if isinstance(release, str) else None,
-    )
-
-
-def _found_by(row: Row, record: Record) -> Columns:
-    """A row that was archived before schema 3 does not know its release; nothing else may lack."""
-    told = columns_of_row(row)
-    return told if row.release is not None or row.segment is None else (*told[:-1], columns_of(record)[-1])
-
-
-def columns_of_row(row: Row) -> Columns:
-    return (
-        row.id,
-        row.time,
-        row.event,
-        row.actor,
-        row.outcome,
-        row.incident,
-        row.correlation,
-        row.about,
-        row.model,
-        row.run,
-        row.release,
-    )
 
 
 def _claimed_size(note: str) -> int | None:

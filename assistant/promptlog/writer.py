@@ -15,10 +15,10 @@ from typing import TypeVar
 
 from assistant.errors import LogInconsistent, LogUnavailable, PayopsError
 from assistant.promptlog.bodies import Blob
+from assistant.promptlog.columns import Columns
 from assistant.promptlog.merkle import HASH_SIZE, Frontier, finishing_leaf, leaf_hash, peak_places
 from assistant.promptlog.record import Address, Entry, Receipt, RecordId, issue_receipt, redactions_in
 from assistant.promptlog.store import Row, Store, StoreBusy, StoreFault, Transaction
-from assistant.promptlog.verify import Columns
 
 T = TypeVar("T")
 MAX_BATCH = 512

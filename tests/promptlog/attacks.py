@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from assistant.promptlog.bodies import address_of
 from assistant.promptlog.checkpoint import Checkpoint, Signature, SignedNote, format_note, parse_note, sign_checkpoint
+from assistant.promptlog.columns import columns_of
 from assistant.promptlog.keys import Keys, new_signing_key, parse_signing_key
 from assistant.promptlog.merkle import Frontier, leaf_hash
 from assistant.promptlog.record import Address, canonical, parse_leaf
 from assistant.promptlog.store import Row
-from assistant.promptlog.verify import columns_of
 from tests.fakes.promptlog import ORIGIN
 
 
