@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 
 def review(
-    step: Annotated[str, typer.Argument(metavar="[list|screen|next|accept|flag]")] = "list",
-    which: Annotated[str | None, typer.Argument(metavar="[ID]")] = None,
+    step: Annotated[str, typer.Argument(metavar="[list|screen|next|accept|flag]", help="what to do")] = "list",
+    which: Annotated[str | None, typer.Argument(metavar="[ID]", help="index or id, for accept and flag")] = None,
     reason: Annotated[str, typer.Option("--reason", help="for flag: what is wrong")] = "",
     config: Config = None,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """The daily review: rules screen every record, people take the exceptions; both are records."""
+    """The daily review. Rules screen every record, people take the exceptions; both are records. Nobody settles their
+    own act, or an incident they had a hand in."""
     from assistant.errors import UsageError
     from assistant.promptlog import review as reviewing
 
@@ -52,7 +53,7 @@ def hold(
     config: Config = None,
     state: State = None,
 ) -> None:
-    """Stop (or, with --lift, resume) the expiry of everything that belongs to a case."""
+    """Keep what belongs to a case. Stops the expiry of all of it, or with --lift resumes it."""
     from assistant.promptlog import retention as keeping
 
     with reader(config, state) as auditor:
@@ -96,7 +97,7 @@ def retention(
     config: Config = None,
     state: State = None,
 ) -> None:
-    """What is kept how long; with --apply, expire bodies and move old records to cold storage."""
+    """What is kept how long. With --apply, expire bodies and move old records to cold storage."""
     from assistant.promptlog import retention as keeping
     from assistant.promptlog.open import cold_directory
 
@@ -114,7 +115,7 @@ def retention(
 
 
 def reindex(config: Config = None, state: State = None) -> None:
-    """Make records in cold segments found by release and class of redaction, after an upgrade from a log that knew
+    """Make old cold segments searchable. By release and class of redaction, after an upgrade from a log that knew
     neither. The segments have to be at hand; exit 1 where one is not."""
     from assistant.promptlog import reindex as finding
 

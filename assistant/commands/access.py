@@ -22,7 +22,8 @@ Who = Annotated[str, typer.Argument(metavar="PERSON", help="as the report shows 
 
 @app.command()
 def report(config: Config = None, state: State = None, as_json: AsJson = False) -> None:
-    """Every person with roles, since when, last seen: for the six-monthly review of rights (PCI DSS 7.2.4)."""
+    """Who has which role since when. Every person, with when last seen: for the six-monthly review (PCI DSS
+    7.2.4)."""
     from assistant.web.access.report import access_report, report_json, report_lines
 
     with opened(config, state) as (log, settings):
@@ -58,7 +59,7 @@ def revoke(
     config: Config = None,
     state: State = None,
 ) -> None:
-    """End the sessions of a person, or of everybody, on every replica at once. They can log in again if let in."""
+    """End sessions. Of a person, or of everybody, on every replica at once; they can log in again if let in."""
     from assistant.errors import UsageError
 
     with opened(config, state) as (log, settings):
@@ -77,7 +78,7 @@ def forget(
     config: Config = None,
     state: State = None,
 ) -> None:
-    """Erase who a pseudonym is: the identity in the prompt log, the name and the sessions. Records and proofs stay."""
+    """Erase who a pseudonym is. Identity in the prompt log, name and sessions go; records and proofs stay."""
     from assistant.local_person import person as me
     from assistant.promptlog.retention import erase_person
 

@@ -34,7 +34,8 @@ Checkpoints = Annotated[list[Path] | None, typer.Option("--checkpoint", help="ke
 
 @app.command()
 def show(which: Which, config: Config = None, state: State = None, as_json: AsJson = False) -> None:
-    """The prompt as sent, what was redacted, evidence with queries, answer, verdicts, the note it became."""
+    """One record and its story. The prompt as sent, what was redacted, evidence with queries, answer, verdicts, the
+    note it became."""
     from assistant.promptlog.describe import story_json, story_lines
 
     with reader(config, state) as auditor:
@@ -60,7 +61,7 @@ def search(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """Records by incident, person, time, model, outcome, event or class of redaction, newest first."""
+    """Find records, newest first. By incident, person, time, model, outcome, event, class of redaction or release."""
     from assistant.promptlog.describe import record_json, record_line
     from assistant.promptlog.table import write_table
 
@@ -91,7 +92,8 @@ def search(
 
 @app.command()
 def verify(checkpoint: Checkpoints = None, config: Config = None, state: State = None, as_json: AsJson = False) -> None:
-    """Re-compute everything and compare with checkpoints held elsewhere. Exit 1 on any doubt."""
+    """Check the whole log. Everything is re-computed and compared with checkpoints held elsewhere; exit 1 on any
+    doubt."""
     from assistant.promptlog.describe import report_json, report_lines
     from assistant.promptlog.open import outside_notes
     from assistant.promptlog.places import read_notes
@@ -113,7 +115,7 @@ def prove(
     config: Config = None,
     state: State = None,
 ) -> None:
-    """A one-file offline proof that a record is in the log (C2SP tlog-proof)."""
+    """Prove that a record is in the log. One file, verified offline (C2SP tlog-proof)."""
     with reader(config, state) as auditor:
         proof = auditor.prove(which)
         if out is None:
@@ -144,7 +146,8 @@ def export(
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
-    """A bundle that verifies without us: records, bodies, proofs, checkpoints, public key, verifier, statement."""
+    """Take records away, with their proofs. A bundle that verifies without us: records, bodies, proofs,
+    checkpoints, public key, verifier, statement."""
     with reader(config, state) as auditor:
         wanted = search_of(
             start=start,
@@ -207,7 +210,7 @@ def checkpoint(
 
 @app.command()
 def replay(which: Which, config: Config = None, state: State = None, as_json: AsJson = False) -> None:
-    """Rebuild a prompt from its recorded parts and compare the bytes. Exit 1 unless identical."""
+    """Rebuild a prompt and compare. From its recorded parts, byte by byte; exit 1 unless identical."""
     with reader(config, state) as auditor:
         done = auditor.replay(which)
         if as_json:
