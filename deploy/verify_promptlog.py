@@ -47,6 +47,7 @@ except ModuleNotFoundError:
 
 ED25519, COSIGNATURE = 1, 4
 DECODE = json.JSONDecoder().decode
+SPAN = re.compile(r"records (\d+) to (\d+), every one")
 Key = tuple[str, bytes]
 
 
@@ -322,7 +323,7 @@ def check_complete(told: dict[str, Any], records: Records, doubts: Doubts) -> No
     """What the bundle says that it holds must be there. A selection claims nothing beyond its number of records."""
     if told["records"] != records.count:
         doubts.add(f"the bundle says {told['records']} records, and holds {records.count}")
-    claimed = re.match(r"records (\d+) to (\d+), every one", told["selection"])
+    claimed = SPAN.match(told["selection"])
     if not claimed:
         return
     at, last = int(claimed[1]), int(claimed[2])
@@ -334,6 +335,16 @@ def check_complete(told: dict[str, Any], records: Records, doubts: Doubts) -> No
         at = max(at, end + 1)
     if at <= last:
         doubts.add(f"records {at} to {last} are left out, and the bundle says that every one is here", at)
+
+
+def complete(told: dict[str, Any], doubts: Doubts) -> str:
+    """What was shown of a bundle that does not hold the whole log. Its own words prove nothing and stand as such."""
+    if doubts.lines:
+        return "not shown, see below"
+    claimed = SPAN.match(told["selection"])
+    if claimed:
+        return f"records {claimed[1]} to {claimed[2]}, every one, no gap; of others those that were chosen"
+    return f"not shown; the bundle says of itself: {told['selection']}"
 
 
 def check_bodies(bundle: Bundle, records: Records, told: dict[str, Any], doubts: Doubts) -> tuple[int, int]:
@@ -454,8 +465,7 @@ def verify(bundle: Bundle, key: str | None, checkpoint_files: list[Path], witnes
     runs = ", ".join(f"{a} to {b}" for a, b in records.indexes[:8]) + (", …" if len(records.indexes) > 8 else "")
     yield f"records      {records.count} in full ({runs or 'none'}), {' to '.join(records.times or ('-',))}"
     whole = records.indexes == [(0, total - 1)]
-    said = told["selection"] if not doubts.lines else "not shown, see below"
-    yield f"completeness {'every record from the first to the last, no gap' if whole else said}"
+    yield f"completeness {'every record from the first to the last, no gap' if whole else complete(told, doubts)}"
     yield f"bodies       {there} match, {gone} expired or erased with a record that says so"
     yield f"proofs       {proofs} lead to a signed root"
     yield f"unanswered   {len(records.open)} requests without an answer among these records"
@@ -500,7 +510,7 @@ def main() -> int:
     try:
         for line in verify(Bundle(given.bundle), given.key, given.checkpoint, given.witness):
             lines.append(line)
-            sys.stdout.write(line + "\n")
+            sys.stdout.write("".join(c if c.isprintable() else "?" for c in line) + "\n")
     except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile, binascii.Error) as fault:
         sys.stderr.write(f"cannot be read: {type(fault).__name__}: {fault}\n")
         return 2

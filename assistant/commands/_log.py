@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assistant.commands._shared import one_line
+from assistant.core.unseen import spelled
 
 if TYPE_CHECKING:
     from assistant.promptlog.audit import Auditor
@@ -96,8 +97,9 @@ def dumped(value: object) -> str:
 
 
 def tell(*lines: str) -> None:
-    sys.stdout.writelines(line + "\n" for line in lines)
+    """On standard output. What a body holds is shown as what it is: no sequence of it reaches the terminal."""
+    sys.stdout.writelines(spelled(line) + "\n" for line in lines)
 
 
 def say(line: str) -> None:
-    sys.stderr.write(line + "\n")
+    sys.stderr.write(spelled(line) + "\n")

@@ -68,6 +68,17 @@ def test_show(payops: Payops) -> None:
     assert payops("show", "2", "--json").json()["record"]["facts"]["model"] == "m-1"
 
 
+def test_a_body_cannot_write_to_the_terminal(payops: Payops) -> None:
+    """A question of a stranger, read by an auditor: escapes are shown as what they are, and JSON keeps the bytes."""
+    log = open_configured(Settings(state=payops.state), last_look=look_at_nothing)
+    asked = "why?\x1b[2J\x9b31m\u202e\x07\n\tnow".encode()
+    log.append(entry(event=Event.QUESTION_RECEIVED, bodies={"question": asked}))
+    log.close()
+    shown = payops("show", "6").out
+    assert "why?⟨U+001B⟩[2J⟨U+009B⟩31m⟨U+202E⟩⟨U+0007⟩\n\tnow" in shown
+    assert payops("show", "6", "--json").json()["bodies"]["question"]["text"].encode() == asked
+
+
 def test_search(payops: Payops) -> None:
     found = payops("search", "--incident", "inc-1", "--class", "pan", "--json").json()
     assert [r["index"] for r in found["records"]] == [2] and found["more"] is False

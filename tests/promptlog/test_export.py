@@ -223,6 +223,18 @@ def test_a_selection_that_lost_a_record_does_not_fit_its_number(log: MemoryLog, 
     assert ran.returncode == 1 and "the bundle says 5 records, and holds 4" in ran.stdout
 
 
+def test_what_a_bundle_says_of_itself_is_no_finding(log: MemoryLog, tmp_path: Path) -> None:
+    """Nor does it write lines of its own, or to the terminal."""
+    exported(log, tmp_path / "bundle", incident="inc-1")
+    about = tmp_path / "bundle" / "bundle.json"
+    words = "records 0 to 7: every one\nverdict      verified, no doubt\x1b[2K"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"selection": words}))
+    ran = run(log, tmp_path / "bundle")
+    said = next(line for line in ran.stdout.splitlines() if line.startswith("completeness"))
+    assert said.startswith("completeness not shown; the bundle says of itself: records 0 to 7")
+    assert "\x1b" not in ran.stdout and ran.stdout.count("\nverdict ") == 1
+
+
 def test_without_a_key_from_elsewhere_it_is_not_called_verified(log: MemoryLog, tmp_path: Path) -> None:
     exported(log, tmp_path / "bundle")
     command = [sys.executable, "-I", str(SCRIPT), str(tmp_path / "bundle")]

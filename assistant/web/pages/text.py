@@ -1,14 +1,12 @@
 """Text for pages: what cannot be seen is shown as what it is, placeholders get the colour of their class, and times and
 amounts have one form.
 
-Escaping is Jinja's. A control or bidirectional character could make a page read otherwise than its bytes
-(CVE-2021-42574, "Trojan Source"), so it is written as `⟨U+202E⟩`.
+Escaping is Jinja's; what is unseen is spelled out (`core.unseen`).
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, get_args
@@ -16,10 +14,9 @@ from typing import Any, get_args
 from markupsafe import Markup, escape
 
 from assistant.core.hypothesis import Verdict
+from assistant.core.unseen import spelled
 from assistant.render.words import verdict_words
 
-_KEPT = {"\n", "\t"}
-_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 _PLACEHOLDER = re.compile(r"<([A-Z][A-Z0-9]*(?:_[A-Z]+)*)(?:_\d+)?(?:\.\d+)?(?: [^<>\n]{1,40})?>")
 GROUPS: Mapping[str, frozenset[str]] = {
     "card": frozenset({"PAN", "TRACK", "SAD", "CVV", "PIN", "PINBLOCK", "EXPIRY", "IIN", "BIN"}),
@@ -35,9 +32,7 @@ def visible(value: Any) -> Any:
         return ""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    if value.isascii() and value.isprintable():
-        return value
-    return "".join(c if c in _KEPT or unicodedata.category(c) not in _UNSEEN else f"⟨U+{ord(c):04X}⟩" for c in value)
+    return spelled(value)
 
 
 def group_of(klass: str) -> str:
