@@ -55,3 +55,18 @@ def argued_down(hypotheses: tuple[Hypothesis, ...], reason: str) -> tuple[Hypoth
     first = hypotheses[0]
     against = (*first.against, Reason(reason, ()))
     return (replace(first, verdict=_LOWER[first.verdict], against=against), *hypotheses[1:])
+
+
+RIVAL_SHARE = 0.75
+"""Of the leading confidence: one that is as near is not told apart from it by the evidence."""
+
+
+def rivals(hypotheses: tuple[Hypothesis, ...]) -> tuple[Hypothesis, ...]:
+    """The leading hypothesis and the next one, where the evidence does not tell them apart: they share a verdict that
+    is not strong, and the second is nearly as likely. Empty otherwise; two that are confirmed are two faults at once.
+    """
+    if len(hypotheses) < 2:
+        return ()
+    first, second = hypotheses[:2]
+    near = second.confidence >= RIVAL_SHARE * first.confidence
+    return (first, second) if first.verdict == second.verdict != "confirmed" and near else ()

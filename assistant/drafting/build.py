@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from assistant.core.evidence import Evidence
+from assistant.core.hypothesis import rivals
 from assistant.core.prompt import Context, Message, Prompt, Task
 from assistant.core.time import clock, iso
 from assistant.drafting.check import evidence_of
@@ -135,6 +136,8 @@ def _findings(context: Context, question: str | None) -> str:
         lines += [f"  for: {r.text} [{', '.join(r.evidence)}]" for r in h.supports[:4]]
         lines += [f"  against: {r.text} [{', '.join(r.evidence)}]" for r in h.against[:3]]
         lines += [f"  would settle it: {h.would_settle}"] if h.would_settle else []
+    if rivals(context.hypotheses):
+        lines.append("Hypotheses 1 and 2 cannot be told apart by this evidence: either may be the cause.")
     if not context.hypotheses:
         lines.append("No hypothesis stands; the cause is not settled.")
     lines += [f"Runbook step to quote: {s.text}" for s in context.next_steps]

@@ -6,12 +6,12 @@ verdict is the analyst's: a draft may argue it down with a reason that passes th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from assistant.core.draft import Claim, Draft, Struck
 from assistant.core.evidence import Evidence, EvidenceId
-from assistant.core.hypothesis import Hypothesis
+from assistant.core.hypothesis import Hypothesis, rivals
 from assistant.core.inert import inert
 from assistant.core.prompt import Context
 from assistant.drafting.lexicon import ordinary
@@ -66,6 +66,7 @@ def known(context: Context) -> Known:
         moments=stated_moments(texts),
         labels=labels_of(texts.values()),
         stated=_stated(context, {str(e.id): e.kind for e in evidence}),
+        rivals=_named(rivals(context.hypotheses)[1:], context),
     )
 
 
@@ -146,6 +147,11 @@ def _leading(context: Context) -> frozenset[str]:
     """What may be called the cause: the first hypothesis, and any other that is confirmed (two faults at once), each
     with its change and the service that was changed."""
     own = [h for i, h in enumerate(context.hypotheses) if i == 0 or h.verdict == "confirmed"]
+    return _named(own, context)
+
+
+def _named(own: Sequence[Hypothesis], context: Context) -> frozenset[str]:
+    """What these hypotheses go by, in small letters."""
     found = {x for h in own for x in (h.entity, h.change) if x}
     found |= {c.service for c in context.findings.changes if c.change_id in {h.change for h in own}}
     return frozenset(x.casefold() for x in found)

@@ -9,7 +9,8 @@ from typing import Protocol, runtime_checkable
 from assistant.core.draft import Draft, ModelUse, Struck, Written, both
 from assistant.core.prompt import Context, Prompt, Task
 from assistant.drafting.build import Built, Restorer, build_prompt
-from assistant.drafting.check import check, too_many
+from assistant.drafting.causes import either, says_either
+from assistant.drafting.check import check, known, too_many
 from assistant.drafting.templates import Template
 from assistant.drafting.writer import write_without_model
 from assistant.errors import LogUnavailable, ModelContextTooLong, ModelError
@@ -74,7 +75,7 @@ def tell(
         return Told(write_without_model(context, reason=reason))
     except ModelError as fault:
         return Told(replace(write_without_model(context, reason=fault.message), spent=fault.spent))
-    return Told(_checked(draft, use, context), built.left_out, built.hidden, built.lookalikes)
+    return Told(_checked(task, draft, use, context), built.left_out, built.hidden, built.lookalikes)
 
 
 def _asked(
@@ -101,14 +102,18 @@ def _complete(model: Model, built: Built) -> tuple[Draft, ModelUse]:
     return model.complete(built.prompt)
 
 
-def _checked(draft: Draft, use: ModelUse, context: Context) -> Written:
+def _checked(task: Task, draft: Draft, use: ModelUse, context: Context) -> Written:
     left, struck = check(draft, context)
     plain = write_without_model(context, reason="")
     if too_many(struck, draft, left):
         lost = f"{len(struck)} of the model's statements are not in the evidence"
         reason = lost if struck else "the model wrote no summary"
         return replace(plain, without_model=reason, struck=struck, model=None, spent=use)
-    return Written(_filled(left, plain.draft), model=use, struck=struck, spent=use)
+    filled = _filled(left, plain.draft)
+    if task == "incident_note" and not says_either(filled.cause, context):
+        unsettled = either(context, known(context))
+        filled = replace(filled, cause=(*((unsettled,) if unsettled else ()), *filled.cause))
+    return Written(filled, model=use, struck=struck, spent=use)
 
 
 def _filled(left: Draft, plain: Draft) -> Draft:

@@ -55,6 +55,7 @@ MOST_IDS = 20
 """A claim that points at everything is carried by anything."""
 _ONLY_DIGITS = re.compile(r"(?:(?<!\S)[\d.,:;]+\s+){5,}[\d.,:;]+(?!\S)")
 _DEPLOYED = re.compile(r"\b(?:deploy|change|release|config\w*|flag|certificate)\b", re.IGNORECASE)
+_EITHER = re.compile(r"\beither\b.+\bor\b", re.IGNORECASE)
 _CLOSE_TO = re.compile(r"\bclose to(?= (?:its|the|a|\d|normal|usual|zero))")
 _A_CHANGE = re.compile(r"^Deploy(?: of [\w-]+)?(?: at [\d:]+Z?)?(?=,? (?:[0-9a-f]{7,40}|went|was|came)\b)")
 _IDENTIFIER = re.compile(r"(?<![\w.-])[A-Za-z][\w.]*(?:-\w+)*-\d[\w.-]*\w|(?<![\w.-])[A-Za-z]\w*-\d\b")
@@ -120,6 +121,8 @@ def names_carried(s: Statement, known: Known) -> str:
 def victim_as_cause(s: Statement, known: Known) -> str:
     """Only what the analyst ranks first may be called the cause; a denial may name others."""
     for sentence in sentences(s.text):
+        if _leaves_open(sentence, known):
+            continue
         doubted = DOUBTED.search(sentence) is not None
         if doubted and _prefers_another(sentence, known):
             return "prefers another cause to the analyst's"
@@ -280,6 +283,15 @@ def _prefers_another(sentence: str, known: Known) -> bool:
     changes = known.leading & {e.casefold() for e in first}
     other = {e.casefold() for e in first} - known.leading - known.related
     return bool(lead) and bool(changes) and not other and not _DEPLOYED.search(subject)
+
+
+def _leaves_open(sentence: str, known: Known) -> bool:
+    """Whether it is "either … or …" of the two causes that the evidence does not tell apart, and of no other."""
+    if not known.rivals or not _EITHER.search(sentence):
+        return False
+    named = {e.casefold() for e in mentioned(sentence, known.entities | known.leading | known.rivals)}
+    both = bool(named & known.leading) and bool(named & known.rivals)
+    return both and named <= known.leading | known.related | known.rivals
 
 
 def _blames_leading(span: str, known: Known) -> bool:

@@ -22,7 +22,8 @@ LEADS: Mapping[Verdict, str] = {
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the rules compare with. `texts` and `figures` by evidence id; `entities` are all that the incident knows,
-    `leading` those that may be called the cause, `related` those that go with it; `quotes` are steps of the runbook and
+    `leading` those that may be called the cause, `related` those that go with it, `rivals` those of a second cause
+    that the evidence does not tell apart from it; `quotes` are steps of the runbook and
     `gaps` what the analyst does not know, which people may be shown as they are; `others` are runs of words that others
     wrote; `terms` are stems of the trade's words by evidence id, `ours` those of everything that the analyst said, and
     `said` his sentences; `moves` are what was measured, as (usual, seen); `counts` are attempts and losses; `onset` is
@@ -49,6 +50,7 @@ class Known:
     moments: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
     labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
     stated: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    rivals: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

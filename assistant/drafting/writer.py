@@ -6,18 +6,18 @@ evidence carries is left out rather than said. What telemetry or a runbook contr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from assistant.core.draft import Claim, Draft, Written
 from assistant.core.finding import Dimension, Findings, Impact, LogPattern, Shift
-from assistant.core.hypothesis import Hypothesis
+from assistant.core.hypothesis import Hypothesis, rivals
 from assistant.core.inert import inert
 from assistant.core.prompt import Context
 from assistant.core.time import clock
+from assistant.drafting.causes import capital, carriers, cause, measure, sentence
 from assistant.drafting.check import known
 from assistant.drafting.pointing import claim, cut, point
-from assistant.drafting.statement import LEADS, Known
+from assistant.drafting.statement import Known
 
 LONGEST_QUOTE = 160
 _TITLES = {"confirmed": "", "likely": " (likely)"}
@@ -45,7 +45,16 @@ def title(context: Context) -> str:
     first = context.hypotheses[0] if context.hypotheses else None
     if first is None or first.verdict == "inconclusive":
         return cut(inert(f"{alert}: cause not settled"), 120)
-    return cut(inert(f"{_capital(_subject(first))}: {_words(first.kind)}{_TITLES[first.verdict]}"), 120)
+    if rivals(context.hypotheses):
+        return cut(inert(f"{capital(_either(*rivals(context.hypotheses)))} (both likely)"), 120)
+    return cut(inert(f"{capital(_subject(first))}: {_words(first.kind)}{_TITLES[first.verdict]}"), 120)
+
+
+def _either(first: Hypothesis, second: Hypothesis) -> str:
+    one, other = _subject(first), _subject(second)
+    if first.entity == second.entity:
+        return f"{one}: {_words(first.kind)} or {_words(second.kind)}"
+    return f"{one}: {_words(first.kind)}, or {other}: {_words(second.kind)}"
 
 
 def _summary(context: Context, facts: Known) -> Iterator[Claim | None]:
@@ -76,7 +85,7 @@ def _money(findings: Findings, facts: Known) -> Claim | None:
     if not parts:
         return None
     since = _carried(_since(findings), impact.evidence, facts)
-    sentence = _capital(" ".join([parts[0], since]).strip()) + "".join(f", {p}" for p in parts[1:]) + "."
+    sentence = capital(" ".join([parts[0], since]).strip()) + "".join(f", {p}" for p in parts[1:]) + "."
     return claim([sentence], impact.evidence, facts)
 
 
@@ -99,7 +108,8 @@ def _since(findings: Findings) -> list[str]:
 
 def _alerting(context: Context) -> Iterator[str]:
     alerts = [a for a in context.incident.alerts if a.status == "firing"] or list(context.incident.alerts)
-    for alert in alerts[:1]:
+    first = context.hypotheses[0].entity if context.hypotheses else ""
+    for alert in sorted(alerts, key=lambda a: first not in a.labels.values())[:1]:  # the one about what failed
         said = alert.annotations.get("summary") or alert.annotations.get("description")
         if said:
             yield f"{alert.name} fires: {_quote(said.text)}."
@@ -111,36 +121,38 @@ def _where(dimension: Dimension) -> Iterator[str]:
     if not dimension.labels:
         yield "No single value of a label explains the loss: everything fell alike."
         return
-    where = " and ".join(f"{name} {value}" for name, value in dimension.labels.items())
+    where = " and ".join(f"{name.replace('_', ' ')} {value}" for name, value in dimension.labels.items())
     carry = "carry" if len(dimension.labels) > 1 else "carries"
     for d in (0, 1):
         share = _percent(dimension.share, d)
         for e in (1, 0, 2):
             rates = f"usually {_percent(dimension.usual, e)}, now {_percent(dimension.seen, e)}"
-            yield f"{_capital(where)} {carry} {share} of the loss: {rates}."
-        yield f"{_capital(where)} {carry} {share} of the loss."
-    yield f"{_capital(where)} {carry} most of the loss."
+            yield f"{capital(where)} {carry} {share} of the loss: {rates}."
+        yield f"{capital(where)} {carry} {share} of the loss."
+    yield f"{capital(where)} {carry} most of the loss."
 
 
 def _moved(shift: Shift) -> Iterator[str]:
-    what = _measure(shift.what)
+    what = measure(shift.what)
     what = what if not shift.entity or shift.entity in what else f"{what} of {shift.entity}"
     for d in (1, 2, 0, 3):
-        yield f"{_capital(what)}: {_value(shift.seen, shift.unit, d)}, usually {_value(shift.usual, shift.unit, d)}."
-    yield f"{_capital(what)} is not as usual."
+        if any(_vanishes(v, shift.unit, d) for v in (shift.seen, shift.usual)):
+            continue
+        yield f"{capital(what)}: {_value(shift.seen, shift.unit, d)}, usually {_value(shift.usual, shift.unit, d)}."
+    yield f"{capital(what)} is not as usual."
 
 
-def _measure(what: str) -> str:
-    """`payment_duration_seconds p95 by service` as people say it: `payment duration p95`."""
-    words = re.sub(r"_(?:seconds|total|bytes|ratio|count)\b", "", what.split(" by ")[0])
-    return words.replace("_", " ")
+def _vanishes(value: float, unit: str, decimals: int) -> bool:
+    """Whether something that is there would be written as nothing."""
+    shown = value * 100 if unit in ("ratio", "share") else value
+    return value != 0 and round(shown, decimals) == 0
 
 
 def _distinct(shifts: Iterable[Shift]) -> list[Shift]:
     """The first shift of each measure and entity."""
     first: dict[tuple[str, str], Shift] = {}
     for shift in shifts:
-        first.setdefault((_measure(shift.what), shift.entity), shift)
+        first.setdefault((measure(shift.what), shift.entity), shift)
     return list(first.values())
 
 
@@ -158,27 +170,12 @@ def _quote(text: str) -> str:
 
 
 def _cause(context: Context, facts: Known) -> Iterator[Claim | None]:
-    if context.findings.health == "healthy" or not context.hypotheses:
-        if context.findings.health not in ("healthy", "recovered"):
-            yield claim(
-                ["The cause is not settled by what could be read."], _measured(context.findings) or facts.texts, facts
-            )
-        return
-    first, *others = context.hypotheses
-    yield claim(_verdict(first), _carriers(first), facts)
-    for reason in first.supports[:3]:
-        yield claim([_sentence(reason.text)], reason.evidence, facts)
-    for reason in first.against[:2]:
-        yield claim([f"Against it: {_sentence(reason.text)}"], reason.evidence, facts)
-    if first.would_settle and first.verdict != "confirmed":
-        yield claim([f"What would settle it: {_sentence(first.would_settle)}"], _carriers(first), facts)
-    for other in others[:2]:
-        yield claim([f"Also weighed ({_lead(other).lower()}): {_sentence(other.cause)}"], _carriers(other), facts)
-
-
-def _verdict(first: Hypothesis) -> Iterator[str]:
-    yield f"{_lead(first)}: {_sentence(first.cause)}"
-    yield f"{_lead(first)}: {_words(first.kind)} at {_subject(first)}."
+    if context.findings.health != "healthy" and context.hypotheses:
+        yield from cause(context, facts)
+    elif context.findings.health not in ("healthy", "recovered"):
+        yield claim(
+            ["The cause is not settled by what could be read."], _measured(context.findings) or facts.texts, facts
+        )
 
 
 def _next_steps(context: Context, facts: Known) -> Iterator[Claim | None]:
@@ -190,7 +187,7 @@ def _next_steps(context: Context, facts: Known) -> Iterator[Claim | None]:
         yield claim([words], home[:1] or runbooks[:1], facts)
     if not context.next_steps and context.hypotheses and context.hypotheses[0].would_settle:
         first = context.hypotheses[0]
-        yield claim([f"Look at what would settle it: {_sentence(first.would_settle)}"], _carriers(first), facts)
+        yield claim([f"Look at what would settle it: {sentence(first.would_settle)}"], carriers(first), facts)
 
 
 def _not_known(context: Context) -> tuple[str, ...]:
@@ -205,10 +202,6 @@ def _carried(options: Iterable[str], prefer: Iterable[str], facts: Known) -> str
     return next((o for o in options if point(o, prefer, facts)), "")
 
 
-def _carriers(h: Hypothesis) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(i for r in (h.supports or h.against) for i in r.evidence))
-
-
 def _measured(findings: Findings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s.evidence for s in findings.shifts))[:4]
 
@@ -217,25 +210,12 @@ def _present(found: Iterable[Claim | None]) -> tuple[Claim, ...]:
     return tuple(dict.fromkeys(c for c in found if c is not None))
 
 
-def _lead(h: Hypothesis) -> str:
-    return LEADS[h.verdict]
-
-
 def _subject(h: Hypothesis) -> str:
     return f"{_words(h.dimension)} {h.entity}".strip()
 
 
 def _words(name: str) -> str:
     return name.replace("_", " ").replace("-", " ").strip() or "fault"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text if not text or text[-1] in ".!?" else text + "."
 
 
 def _percent(share: float, decimals: int) -> str:
