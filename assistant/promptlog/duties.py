@@ -1,8 +1,9 @@
 """Separation of duties: who reads over what happened is not who did it (PCI DSS 10.4.1 and 6.5.4 in spirit, SOC 2 CC5).
 
-One's own act is one hand; a question asked, a decision taken or feedback given in the same incident is another. Reading
-is none. The rule stands here alone, below console and command line, and `review` holds every step to it. Where one
-local person holds every role (the console on loopback), hands cannot be told apart, and only one's own act is refused.
+One's own act is one hand; a question asked, a decision taken or feedback given in the same incident, or in one that
+became part of it, is another. Reading is none. The rule stands here alone, below console and command line, and `review`
+holds every step to it. Where one local person holds every role (the console on loopback), hands cannot be told apart,
+and only one's own act is refused.
 """
 
 from __future__ import annotations
@@ -35,8 +36,21 @@ class Hands:
 
     def _in(self, incident: str) -> bool:
         if incident not in self._known:
-            self._known[incident] = any(_took_part(self._log, incident, actor) for actor in self._mine)
+            whole = _with_what_joined(self._log, incident)
+            self._known[incident] = any(_took_part(self._log, one, actor) for one in whole for actor in self._mine)
         return self._known[incident]
+
+
+def _with_what_joined(log: Log, incident: str) -> frozenset[str]:
+    """This incident and those that became part of it, and of those."""
+    found, asked = {incident}, [incident]
+    while asked:
+        wanted = Filter(incident=asked.pop(), events=(Event.CONFIG_CHANGE.value,))
+        merges = (r.facts.get("other") for r in log.search(wanted) if r.facts.get("decision") == "merge")
+        new = {str(other) for other in merges if other is not None} - found
+        found |= new
+        asked += new
+    return frozenset(found)
 
 
 def _took_part(log: Log, incident: str, actor: str) -> bool:

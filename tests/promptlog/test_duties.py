@@ -51,6 +51,16 @@ def test_each_kind_of_hand_counts(log: MemoryLog, event: Event) -> None:
     assert "took part" in Hands(log, BOB).bar(log.get(1)) and Hands(log, BOB).bar(log.get(0)) == ""
 
 
+def test_a_hand_in_what_became_part_of_an_incident_is_a_hand_in_it(log: MemoryLog) -> None:
+    """However many steps it took; what joined something else does not count."""
+    log.append(Entry(event=Event.QUESTION_RECEIVED, identity=BOB, incident="inc-young"))
+    assert Hands(log, BOB).bar(log.get(1)) == ""
+    for elder, other in (("inc-mid", "inc-young"), ("inc-b", "inc-mid"), ("inc-mid", "inc-b")):
+        facts = {"decision": "merge", "other": other}
+        log.append(Entry(event=Event.CONFIG_CHANGE, actor="analyst", incident=elder, facts=facts))
+    assert "took part" in Hands(log, BOB).bar(log.get(1)) and Hands(log, BOB).bar(log.get(0)) == ""
+
+
 def test_every_step_of_the_review_holds_to_it(log: MemoryLog) -> None:
     screen(log)
     for step in (take, accept):
