@@ -184,7 +184,8 @@ def is_card(number: str) -> bool:
 def test_a_card_number_that_is_asked_for_is_not_said_again(demo: Served, crawler: Crawler, path: str) -> None:
     before = demo.showing.live.house.promptlog.size()  # type: ignore[attr-defined]
     answer = crawler.get(path.format(CARD))
-    assert answer.status_code == 503 and CARD not in answer.text and "Withheld" in answer.text
+    assert answer.status_code == 400 and CARD not in answer.text and "Withheld" in answer.text
+    assert "What you asked for holds what is never repeated (PAN)." in answer.text
     assert demo.showing.live.house.promptlog.size() == before  # type: ignore[attr-defined]
 
 

@@ -148,6 +148,10 @@ def answered(ask: Ask, work: Work, what: Leaves) -> Response:
     """The work's answer, or a page that says in one line what is wrong and what mends it."""
     try:
         ask.not_to_be_said()
+    except LeakBlocked as stopped:
+        said = f"what you asked for holds what is never repeated ({', '.join(stopped.classes)})"
+        return sorry(ask, 400, "Withheld", said, "ask without it; nothing of it was kept")
+    try:
         if what.resource:
             ask.look(what)
         return work(ask)
