@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assistant.core.draft import Claim
+from assistant.core.hypothesis import rivals
 from assistant.core.inert import inert, visible
 from assistant.core.note import Note
 from assistant.core.time import clock, iso
@@ -97,6 +98,8 @@ def _causes(note: Note) -> RenderableType:
             table.add_row("", Text("against", style="yellow"), _claim(Claim(reason.text, reason.evidence)))
         if h.would_settle and h.verdict != "confirmed":
             table.add_row("", Text("would settle", style="dim"), _plain(h.would_settle))
+        if i == 2 and rivals(note.hypotheses):
+            table.add_row("", Text("1 or 2", style="yellow"), Text("the evidence does not tell them apart"))
     return table
 
 

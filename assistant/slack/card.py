@@ -10,7 +10,7 @@ from typing import Any
 
 from assistant.core.alert import Alert
 from assistant.core.draft import Claim
-from assistant.core.hypothesis import Hypothesis
+from assistant.core.hypothesis import Hypothesis, rivals
 from assistant.core.note import Note
 from assistant.render.words import hypothesis_words, impact_words
 
@@ -121,12 +121,19 @@ def _lines(claims: Iterable[Claim]) -> tuple[Line, ...]:
 
 
 def _causes(note: Note) -> tuple[Line, ...]:
-    """The leading hypotheses with how sure they are; the first in the model's words where one wrote."""
+    """The leading hypotheses with how sure they are, the first in the model's words where one wrote; and whether they
+    cannot be told apart."""
     found = [Line(f"{hypothesis_words(h)}: {h.cause}", _ids(h)) for h in note.hypotheses[:2]]
     if note.model and note.cause and note.hypotheses:
         said = " ".join(c.text for c in note.cause[:2])
         ids = tuple(dict.fromkeys(str(i) for c in note.cause[:2] for i in c.evidence))
         found[0] = Line(f"{hypothesis_words(note.hypotheses[0])}: {said}", ids)
+    pair = rivals(note.hypotheses)
+    checks = "; or ".join(dict.fromkeys(h.would_settle for h in pair if h.would_settle))
+    if pair:
+        found.append(
+            Line("The evidence does not tell these two apart." + (f" To tell: {checks}." if checks else ""), ())
+        )
     return tuple(found)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from assistant.core.draft import Claim, Draft, ModelUse
 from assistant.core.evidence import EvidenceId
@@ -17,7 +19,10 @@ from assistant.drafting.causes import told
 from assistant.drafting.check import carries, known
 from assistant.drafting.draft import write
 from assistant.drafting.writer import write_without_model
+from assistant.render.terminal import show
+from assistant.slack.card import card_of
 from evals.attacks.kept import kept
+from evals.attacks.sinks import note_of
 from redaction import FinalScanner
 
 OPEN = "Likely either deploy 0695ffd of pgw or a retry storm at txn-core is the cause."
@@ -84,6 +89,18 @@ def test_the_prompt_says_that_they_cannot_be_told_apart() -> None:
     assert "cannot be told apart" in built.parts["findings.txt"].decode()
     settled = build_prompt("incident_note", kept()["hsm-latency"], budget_tokens=16_000, scanner=FinalScanner())
     assert "cannot be told apart" not in settled.parts["findings.txt"].decode()
+
+
+@pytest.mark.parametrize(("world", "open_"), [("gateway-errors", True), ("hsm-latency", False)])
+def test_slack_and_the_terminal_say_so_too(world: str, open_: bool) -> None:
+    context = kept()[world]
+    note = note_of(context, write_without_model(context, reason="none"))
+    card = " ".join(line.text for line in card_of(note, ()).causes)
+    console = Console(file=StringIO(), width=160, color_system=None)
+    show(note, console)
+    assert isinstance(console.file, StringIO)
+    assert ("The evidence does not tell these two apart. To tell: taking 0695ffd back" in card) is open_
+    assert ("the evidence does not tell them apart" in console.file.getvalue()) is open_
 
 
 def test_rivals_share_a_verdict_that_is_not_strong_and_are_near() -> None:
