@@ -83,7 +83,7 @@ $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/uv
 # The development lock is a superset of requirements.lock, resolved together with it.
 $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/uv
 	@echo "set-up: installing the locked dependencies for development"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	@$(BIN)/python deploy/link_checkout.py
 	@touch $@ $(VENV)/.run
 

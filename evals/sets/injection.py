@@ -8,7 +8,7 @@ back is clean for free.
 
 Of the public payloads every third goes to the echo, every ninth also split across two sources and every fifteenth to
 the liar (whose words do not depend on it) and the misled one. `python -m evals.sets.injection DIR` plants each of them
-in every way, which takes five times as long.
+in every way, and nothing else: 1,600 notes, six to seven minutes of processor time.
 """
 
 from __future__ import annotations
@@ -184,4 +184,4 @@ if __name__ == "__main__":
     import sys
 
     folder = Path(sys.argv[1])
-    sys.stdout.write(json.dumps(measure((*own(), *public(folder)), data=folder, full=True), indent=1) + "\n")
+    sys.stdout.write(json.dumps(measure(public(folder), data=folder, full=True), indent=1) + "\n")
