@@ -327,14 +327,12 @@ def check_complete(told: dict[str, Any], records: Records, doubts: Doubts) -> No
     if not claimed:
         return
     at, last = int(claimed[1]), int(claimed[2])
-    for first, end in records.indexes:
-        if first > last:
-            break
-        if at < first:
-            doubts.add(f"records {at} to {first - 1} are left out, and the bundle says that every one is here", at)
+    for first, end in [*records.indexes, (last + 1, last + 1)]:
+        stop = min(first, last + 1)
+        if at < stop:
+            there = f"record {at} is" if stop == at + 1 else f"records {at} to {stop - 1} are"
+            doubts.add(f"{there} left out, and the bundle says that every one is here", at)
         at = max(at, end + 1)
-    if at <= last:
-        doubts.add(f"records {at} to {last} are left out, and the bundle says that every one is here", at)
 
 
 def complete(told: dict[str, Any], doubts: Doubts) -> str:
