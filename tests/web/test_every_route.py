@@ -192,7 +192,8 @@ def test_a_card_number_that_is_asked_for_is_not_said_again(demo: Served, crawler
 def test_a_reason_with_card_data_keeps_nothing(demo: Served, crawler: Crawler) -> None:
     before = demo.showing.live.house.promptlog.size()  # type: ignore[attr-defined]
     answer = crawler.post("/export", {"reason": f"customer {CARD} asked", "bodies": "on"})
-    assert answer.status_code == 503 and CARD not in answer.text
+    assert answer.status_code == 400 and CARD not in answer.text
+    assert "What you wrote holds what is never kept (PAN)." in answer.text
     assert demo.showing.live.house.promptlog.size() == before  # type: ignore[attr-defined]
 
 

@@ -64,6 +64,15 @@ class Ask:
     def path(self, name: str) -> str:
         return str(self.request.path_params[name])
 
+    def holds_card_data(self) -> bool:
+        """Whether a value that was given is one that must not be kept as it is."""
+        try:
+            for value in self.given.values():
+                self.desk.house().scanner.check(value, sink="form of the console")
+        except LeakBlocked:
+            return True
+        return False
+
     def not_to_be_said(self) -> None:
         """What was asked for stands in the page again: card data that somebody pasted into a search does not. Raises
         LeakBlocked. What a form brings is kept by its handler, redacted or not at all."""
@@ -156,6 +165,9 @@ def answered(ask: Ask, work: Work, what: Leaves) -> Response:
             ask.look(what)
         return work(ask)
     except LeakBlocked as stopped:
+        if ask.request.method == "POST" and ask.holds_card_data():
+            said = f"what you wrote holds what is never kept ({', '.join(stopped.classes)})"
+            return sorry(ask, 400, "Withheld", said, "write it without; nothing was kept or done")
         _LOG.error("a page was withheld", extra={"sink": stopped.sink, "where": stopped.where[:500]})
         return sorry(ask, 503, "Withheld", f"the last look stopped this page ({', '.join(stopped.classes)})")
     except UsageError as error:
