@@ -29,6 +29,12 @@ _STRONG = tuple(
         rf'"{_K}"\s?:\s?\{{\s{{0,4}}"{_VALUES}"\s?:\s?"?(?P<bare>[^"\n,{{}}]{{1,1024}})',
         # multipart/form-data
         rf'name=\\?"{_K}\\?"(?:\r?\n|\\r\\n|\\n){{2}}(?P<bare>[^\r\n\\]{{1,512}})',
+        # Spring: Field error in object 'pay' on field 'card.cvc': rejected value [917]; for field [cvc] value [917]
+        rf"(?i)[\['\"]{_K}[\]'\"](?: of type \w{{1,32}})?:? ?(?:rejected |invalid |bad )?value:? ?"
+        r"[\[('\"](?P<bare>[^\])'\"\n]{1,512})",
+        # Kubernetes: a list of names and values
+        rf"(?i)(?<!\w)name:[ \t]{{1,4}}[\"']?{_K}[\"']?\s{{1,24}}value:[ \t]{{1,4}}"
+        r"[\"']?(?P<bare>[^\s\"'#,}\]]{1,1024})",
         # YAML with a type
         rf"(?<![\w.\-]){_K}:[ \t]{{1,4}}!!?\w{{1,12}}[ \t]{{1,4}}[\"']?(?P<bare>[^\s\"'#]{{1,512}})",
     )
@@ -40,6 +46,8 @@ STRONG_TRIGGERS = (
     rf"(?i)\s{_NAMES}=[\"'][0-9A-Za-z_.\-]{{1,64}}[\"'][^<>]{{0,128}}>",
     rf':\s?\{{\s{{0,4}}"{_VALUES}"\s?:',
     r'name=\\?"[0-9A-Za-z_.\-]{1,64}\\?"(?:\r?\n|\\r\\n|\\n)',
+    r"(?i)[\]'\"](?: of type [0-9A-Za-z_]{1,32})?:? ?(?:rejected |invalid |bad )?value:? ?[\[('\"]",
+    r"(?i)name:[ \t]{1,4}[^\n\r]{1,68}\s{1,24}value:[ \t]",
     r":[ \t]{1,4}!!?[0-9A-Za-z_]{1,12}[ \t]",
 )
 
@@ -52,9 +60,14 @@ _WEAK = re.compile(
 # `DE 52: …`, `field 35 = …`, `F52[…]`: an ISO 8583 field by its number, which stands apart.
 _NUMBERED = re.compile(
     r"(?i)(?<![0-9A-Za-z_.\-])(?:DE|F|P|S|field|bit|data[ _]element)[ \-#_]?0{0,2}(?P<key>35|36|45|52|55)(?![0-9])"
-    r"[ \t]{0,2}[\]:=\[ (]{1,4}(?P<bare>[0-9A-Za-z^=/ ]{16,512})"
+    r"[ \t]{0,2}(?:\](?: \[[^\[\]\n]{0,32}\]){1,2}[ \t]?\[|[\]:=\[ (]{1,4})"
+    r"(?P<bare>[0-9A-Za-z^=/](?:[0-9A-Za-z^=/]| (?![A-Za-z]{1,5}[0-9]{1,3}[:=])){15,511})"
+    r"|(?:^|[\s|,;{\[])0(?:35|36|45|52|55)(?:: ?|=)(?P<row>[0-9A-Fa-f=D]{16,512})(?![0-9A-Za-z])"
 )
-NUMBERED_TRIGGERS = (r"(?i)(?:DE|F|P|S|field|bit|element)[ \-#_]?0{0,2}(?:35|36|45|52|55)[ \t]{0,2}[\]:=\[ (]",)
+NUMBERED_TRIGGERS = (
+    r"(?i)(?:DE|F|P|S|field|bit|element)[ \-#_]?0{0,2}(?:35|36|45|52|55)[ \t]{0,2}[\]:=\[ (]",
+    r"0(?:35|36|45|52|55)(?:: ?|=)[0-9A-Fa-f=D]{16}",
+)
 _CARD_KEYS = ("PAN", "SAD", "SAD_CODE", "SECRET_CODE")
 
 
@@ -84,7 +97,8 @@ def weakly_paired(table: KeyTable) -> Find:
         for match in _WEAK.finditer(text):
             yield from _judged(table, match)
         for match in _NUMBERED.finditer(text):
-            yield Hit(match.start("bare"), match.end("bare"), "SAD", match["bare"])
+            name = "bare" if match["bare"] else "row"
+            yield Hit(*match.span(name), "SAD", match[name])
 
     return find
 

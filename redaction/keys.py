@@ -24,7 +24,8 @@ _VALUE = (
     r"|[\"']?(?P<bare>[^\s,;&|\"'<>(){}\[\]]{1,4096}))"  # a quote that never closes: the line was cut
 )
 _KEY = re.compile(
-    r"(?<![\w.\-])(?:-D|-{0,2})([A-Za-z_@][\w.\-\[\]$@]{0,96}+)[\"'`]{0,2}+[ \t]{0,8}+(?:=>|:=|==|[:=])[ \t]{0,8}+"
+    r"(?<![\w.\-])(?:-D|-{0,2})([A-Za-z_@][\w.\-\[\]$@]{0,96}+)[\"'`]{0,2}+[ \t]{0,8}+(?:=>|:=|==|=|:(?!:))[ \t]{0,8}+"
+    r"(?:(?:Some|Just|Ok|Optional|String|Secret)[(\[]|[bru](?=[\"']))?"  # what languages put around a value
 )
 _NESTED = 256
 _PAIRED = re.compile(_VALUE)
@@ -162,7 +163,8 @@ def _has_digits(least: int, most: int) -> Callable[[str], bool]:
 
 
 def _is_short_code(value: str) -> bool:
-    return value.isdigit() and 3 <= len(value) <= 12
+    digits = value.rstrip("#*")  # as typed on a telephone
+    return digits.isdigit() and 3 <= len(digits) <= 12
 
 
 def _is_secret(value: str) -> bool:
@@ -175,6 +177,7 @@ def _is_address(value: str) -> bool:
 
 _JUDGES: dict[str, Callable[[str], bool]] = {
     "PAN": _is_pan_like,
+    "SAD": lambda value: _DIGITS.search(value) is not None,
     "SAD_CODE": _is_short_code,
     "SECRET_CODE": lambda value: value.isalnum() and 4 <= len(value) <= 12,
     "BANK_ACCOUNT": _has_digits(5, 34),

@@ -30,7 +30,10 @@ _ANY = re.compile(rf"{_BEFORE}[^\W\d_]+(?:['’][^\W\d_]+)?{_AFTER}")
 # Code and abbreviations: `auditLog`, `APIServer`, `HSMs`. `McDonald` and `O'Brien` are no code, "don't" is no name.
 _CODE = re.compile(r"[a-z][A-Z]|[A-Z]{2}")
 _NAMED = re.compile(r"(?:Ma?c|De|Di|Du|La|Le|Fitz|O['’])[A-Z][a-z]{2,}")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _CONTRACTED = re.compile(r"(?i)[a-z]+(?:n['’]t|['’](?:ll|re|ve|d|m))")
+# `tunde.adebayo`, as logins are made of names.
+_LOGIN = re.compile(r"(?<![\w.\-/\\@#$%&+~<])([A-Za-z]{3,})[._]([A-Za-z]{3,})(?![\w\-/\\@(=]|[.:](?=[\w/\\]))")
 _JOIN = re.compile(
     r"(?:[ \t]|\. ?|, |-| (?:de|da|dos|del|della|di|la|le|van|von|der|den|ter|bin|ibn|al|el|ben|y|e|of) (?:la |der |den )?| [A-Z]\.? )"  # noqa: E501
 )
@@ -61,6 +64,8 @@ HONORED_TRIGGERS = (
     r"(?:Mrs?|Ms|Miss|Mx|Dr|Prof|Sir|Madam|Herr|Frau|Mme|Mlle|Sra?|Signora?|[\x80-\xff]ora?)\.?[ \t]",
     r"(?i)name(?: is|'s| was)[ \t]|calls? me|called me",
 )
+# Words of a key that do not say what it is about: `owner_name`, `user_id`.
+_OF_A_KEY = frozenset({"name", "id", "label", "alias", "title", "display", "value", "code", "key", "ref"})
 _CODE_ENDS = ("Error", "Exception", "Timeout", "Failure", "Handler", "Service", "Client", "Controller")
 
 
@@ -118,9 +123,9 @@ def default_vocabulary() -> Vocabulary:
 class Gate:
     """The vocabulary gate as two rules: capitalised words, and listed names in any letters."""
 
-    def __init__(self, vocabulary: Vocabulary, *, exempt: frozenset[str], prose: frozenset[str]) -> None:
+    def __init__(self, vocabulary: Vocabulary, *, keys: KeyWords, prose: frozenset[str]) -> None:
         self._words = vocabulary
-        self._exempt = exempt
+        self._keys = keys
         self._prose = prose
         names = {n for n in vocabulary.given if len(n) > 2} | {n for n in vocabulary.family if len(n) > 4}
         self._listed = frozenset(n for n in names if n not in vocabulary.common)
@@ -190,6 +195,18 @@ class Gate:
             if at + 1 < len(words) and text[end : words[at + 1].start()] == " " and self._follows(match, words[at + 1]):
                 end = words[at + 1].end()
             yield Hit(start, end, "PERSON", text[start:end].casefold())
+        for match in _LOGIN.finditer(text):
+            if self._is_login(*match.groups()) and self._strictness(regions, match.start()) != "none":
+                yield Hit(*match.span(), "PERSON", match[0].casefold())
+
+    def _is_login(self, given: str, family: str) -> bool:
+        """Two listed names, neither of them a common word too: `mark.page` is a property."""
+        return (
+            given.lower() in self._words.given
+            and given.lower() in self._listed
+            and family.lower() in self._words.family
+            and self._words.is_name(family)
+        )
 
     def _follows(self, name: re.Match[str], word: re.Match[str]) -> bool:
         """A family name; or, behind a name in capitals, any word in capitals that is not common."""
@@ -204,13 +221,35 @@ class Gate:
             return "full"
         if _last(key) in self._prose:
             return "full"
-        return "none" if is_thing(key, self._exempt) else "listed"
+        return "none" if self._keys.is_thing(key) else "listed"
 
 
-def is_thing(key: str, things: frozenset[str]) -> bool:
-    """Whether a key, or one word of its last part, is among `things`: `payment.acquiring_bank` is a bank."""
-    last = _last(key)
-    return last in things or not things.isdisjoint(last.split("_"))
+@dataclass(frozen=True, slots=True)
+class KeyWords:
+    """Words of keys: `things` name what is no person (issuer, service), `people` who is one (user, owner)."""
+
+    things: frozenset[str]
+    people: frozenset[str]
+
+    def is_thing(self, key: str) -> bool:
+        """Whether a key's last part is a thing's, or holds a word of one and does not end in a person's:
+        `payment.acquiring_bank` is a bank, `app_user` is a user.
+        """
+        last = _last(key)
+        if last in self.things:
+            return True
+        return not self.things.isdisjoint(last.split("_")) and not self._ends_in_person(last)
+
+    def is_person(self, key: str) -> bool:
+        """Whether a label of this name may name somebody. `name` alone does; `lane_name` is the name of a lane."""
+        last = _last(key)
+        return self._ends_in_person(last) or not self.people.isdisjoint(last.split("_")[:-1])
+
+    def _ends_in_person(self, last: str) -> bool:
+        words = last.split("_")
+        while len(words) > 1 and words[-1] in _OF_A_KEY:
+            words.pop()
+        return words[-1] in self.people
 
 
 def is_bare(text: str) -> bool:
@@ -219,7 +258,8 @@ def is_bare(text: str) -> bool:
 
 
 def _last(key: str) -> str:
-    return key.lower().replace("-", "_").rpartition(".")[2]
+    """The last part, in words: `payment.ownerName` -> owner_name."""
+    return _HUMP.sub("_", key.rpartition(".")[2]).lower().replace("-", "_")
 
 
 class Regions:

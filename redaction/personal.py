@@ -104,10 +104,10 @@ def _iban_within(raw: str, at: int) -> Iterator[Hit]:
 
 _PHONE = re.compile(r"(?<![0-9A-Za-z+.])\+[1-9][0-9]{0,2}(?:[ .\-/]{0,2}\(?[0-9]{1,5}\)?){2,6}(?![0-9A-Za-z.])")
 _PHONE_WORD = re.compile(
-    r"(?i)(?<![a-z])(?:phone|mobile|cell|tel|telephone|fax|msisdn|whatsapp|call(?:ed|back)?|sms(?:\s+to)?|dial(?:led)?)"
-    r"(?:\s{1,2}(?:number|no|is|at|me|on|to|us|customer|back)\.?){0,3}[\s:=#.]{1,4}(\(?[0-9][0-9 ().\-/]{6,20}[0-9])(?![0-9A-Za-z.])"  # noqa: E501
+    r"(?i)(?<![a-z])(?:phone[ds]?|mobile|cell|tel|telephone|fax|msisdn|whatsapp|call(?:ed|back|er)?|rang|sms(?:\s+to)?|dial(?:led)?)"
+    r"(?:\s{1,2}(?:number|no|is|at|me|on|to|us|customer|back|from|via)\.?){0,3}[\s:=#.]{1,4}(\(?[0-9][0-9 ().\-/]{6,20}[0-9])(?![0-9A-Za-z.])"  # noqa: E501
 )
-_PHONE_STEMS = ("phone", "mobile", "cell", "tel", "fax", "msisdn", "whatsapp", "call", "sms", "dial")
+_PHONE_STEMS = ("phone", "mobile", "cell", "tel", "fax", "msisdn", "whatsapp", "call", "rang", "sms", "dial")
 _PHONE_US = re.compile(
     r"(?<![0-9A-Za-z.\-])(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[\-.])[2-9][0-9]{2}[\-.][0-9]{4}(?:\s?x[0-9]{1,5})?(?![0-9\-.])"  # noqa: E501
 )
@@ -117,7 +117,7 @@ _PHONE_ABROAD = re.compile(
 PHONE_TRIGGERS = (
     r"[^0-9]00[1-9][0-9]{0,2}[ \-/][0-9]{2,5}[ \-/][0-9]{2}",
     r"\+[1-9][0-9]{0,2}[ .\-/(]{0,3}[0-9]",
-    r"(?i)(?:phone|mobile|cell|tel|fax|msisdn|whatsapp|call|sms|dial)[^0-9]{1,40}[0-9]",
+    r"(?i)(?:phone|mobile|cell|tel|fax|msisdn|whatsapp|call|rang|sms|dial)[^0-9]{1,40}[0-9]",
     r"[2-9][0-9]{2}[\-.) ]{1,2}[2-9][0-9]{2}[\-.][0-9]{4}",
 )
 

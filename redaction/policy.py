@@ -32,7 +32,13 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
     "actions": dict.fromkeys(CLASSES, str),
     "pan": {"bin_digits": int, "test_pans": list, "token_ranges": list},
     "ip": {"keep_private": bool},
-    "names": {"vocabulary": list, "default_vocabulary": bool, "exempt_keys": list, "prose_keys": list},
+    "names": {
+        "vocabulary": list,
+        "default_vocabulary": bool,
+        "exempt_keys": list,
+        "people_keys": list,
+        "prose_keys": list,
+    },
     "allow": {"values": list},
     "presidio": {"recognizers": list, "spacy_model": str},
     "keys": dict.fromkeys((*(c for c in CLASSES if c not in {"LINE", "TRACK", "IP"}), "SAD_CODE", "SECRET_CODE"), list),
@@ -57,6 +63,7 @@ class Policy:
     vocabulary: frozenset[str] = frozenset()
     default_vocabulary: bool = True
     exempt_keys: frozenset[str] = frozenset()
+    people_keys: frozenset[str] = frozenset()
     prose_keys: frozenset[str] = frozenset()
     allow: frozenset[str] = frozenset()
     recognizers: tuple[str, ...] = ()
@@ -169,6 +176,7 @@ def _made(tables: dict[str, dict[str, Any]], text: str, file: Path) -> Policy:
         vocabulary=_vocabulary(names.get("vocabulary", []), text, file),
         default_vocabulary=names.get("default_vocabulary", True),
         exempt_keys=frozenset(names.get("exempt_keys", [])),
+        people_keys=frozenset(names.get("people_keys", [])),
         prose_keys=frozenset(names.get("prose_keys", [])),
         allow=frozenset(tables.get("allow", {}).get("values", [])),
         recognizers=tuple(presidio.get("recognizers", [])),

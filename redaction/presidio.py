@@ -26,6 +26,7 @@ from redaction.errors import RedactionError
 from redaction.policy import Policy
 from redaction.resolve import order_of
 from redaction.rules import Rule, build
+from redaction.view import View
 
 _HIT = "redaction_hit"
 
@@ -69,7 +70,7 @@ def _score(hit: Hit) -> float:
 
 
 @lru_cache(maxsize=8)
-def _views(text: str) -> tuple[views.View, ...]:
+def _views(text: str) -> tuple[View, ...]:
     base = views.base_view(text)
     return (base, *views.decoded_views(base))
 

@@ -18,22 +18,27 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from redaction import values, views
+from redaction import encodings, packed, values, views
 from redaction.cards import Hit
 from redaction.findings import CardholderFinding, findings_in
 from redaction.keys import KeyTable
-from redaction.names import is_bare, is_thing
+from redaction.names import is_bare
 from redaction.policy import Policy
 from redaction.resolve import merge, replace
-from redaction.rules import Rule, build
+from redaction.rules import Rule, build, key_words_of
 from redaction.text import RedactedText, RedactedValue, seal
 from redaction.tokens import Tokens
 from redaction.triggers import Triggers
-from redaction.views import View
+from redaction.view import View
 
 _PROCESS_KEY = secrets.token_bytes(32)  # token maps of this process only; never written anywhere
 _MAX_INCIDENTS = 4096
-_DECODERS = {"escape": views.ESCAPE_TRIGGER, "codes": views.CODES_TRIGGER, "base64": views.BASE64_TRIGGER}
+_DECODERS = {
+    "escape": views.ESCAPE_TRIGGER,
+    "codes": views.CODES_TRIGGER,
+    "base64": encodings.BASE64_TRIGGER,
+    "packed": packed.PACKED_TRIGGER,
+}
 
 Detector = Callable[[str], list[Hit]]
 
@@ -89,6 +94,7 @@ class Redactor:
         self._tokens = scope
         self._family = family
         self._own = Totals()
+        self._keys = key_words_of(policy)
 
     @staticmethod
     def default() -> Redactor:
@@ -190,8 +196,8 @@ class Redactor:
         return RedactedValue(values.Walk(self, counts).value(obj), MappingProxyType(dict(counts)))
 
     def redact_labels(self, labels: Mapping[str, str]) -> dict[str, str]:
-        """Label names and values; a value is judged under its name."""
-        made = self.redact_value(dict(labels)).value
+        """Label names and values; a value is judged under its name, which is a thing's unless it says a person's."""
+        made = values.Walk(self, Counter(), labels=True).value(dict(labels))
         return {str(key): str(value) for key, value in made.items()}
 
     def class_of_key(self, key: str) -> str:
@@ -202,12 +208,17 @@ class Redactor:
         """`text` with what `hit` names removed, and whatever else the rules find in it."""
         return self._replaced(text, [hit, *self._detect(text)])
 
-    def redact_named(self, text: str, key: str) -> RedactedText:
-        """The value of `key`: under a key of a thing (`acquirer`, `service`) a word is that thing, never a person."""
+    def redact_named(self, text: str, key: str, *, label: bool = False) -> RedactedText:
+        """The value of `key`: under a key of a thing (`acquirer`, `service`) a word is that thing, never a person.
+        `label`: the key is a label's, so that one word under it is a thing unless the key is a person's.
+        """
         hits = self._detect(text)
-        if hits and is_thing(key, self._policy.exempt_keys) and is_bare(text):
+        if hits and is_bare(text) and (self._keys.is_thing(key) or (label and self._names_thing(text, key))):
             hits = [hit for hit in hits if hit.klass != "PERSON"]
         return self._replaced(text, hits) if hits else seal(text)
+
+    def _names_thing(self, text: str, key: str) -> bool:
+        return not any(map(str.isspace, text)) and not self._keys.is_person(key)
 
     def findings(
         self, source: str, seen: Iterable[tuple[datetime | None, RedactedText]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from redaction import cards, key_forms, keys, names, personal, secrets, shapes
+from redaction import cards, key_forms, keys, names, parted, personal, secrets, shapes
 from redaction.cards import Hit
 from redaction.policy import Policy
 
@@ -26,7 +26,7 @@ class Rule:
 def build(policy: Policy) -> tuple[Rule, ...]:
     """The rules of our own under a policy, in a fixed order."""
     table, card_table = keys.KeyTable(policy.keys), key_forms.card_table(policy.keys)
-    gate = names.Gate(vocabulary_of(policy), exempt=policy.exempt_keys, prose=policy.prose_keys)
+    gate = names.Gate(vocabulary_of(policy), keys=key_words_of(policy), prose=policy.prose_keys)
     classes = tuple(klass for klass in policy.keys if not klass.endswith("_CODE"))
     return (
         Rule("hexdump", ("LINE",), shapes.HEXDUMP_TRIGGERS, shapes.hexdump),
@@ -36,6 +36,7 @@ def build(policy: Policy) -> tuple[Rule, ...]:
         Rule("pan_scientific", ("PAN",), cards.SCIENTIFIC_TRIGGERS, cards.scientific),
         Rule("pan_listed", ("PAN",), cards.LISTED_TRIGGERS, cards.listed),
         Rule("pan_spelled", ("PAN",), cards.SPELLED_TRIGGERS, cards.spelled),
+        Rule("pan_parted", ("PAN",), parted.PARTED_TRIGGERS, parted.parted),
         Rule("track1", ("TRACK",), cards.TRACK1_TRIGGERS, cards.track1),
         Rule("track2", ("TRACK",), cards.TRACK2_TRIGGERS, cards.track2),
         Rule("emv", ("PAN", "TRACK"), cards.EMV_TRIGGERS, cards.emv),
@@ -68,3 +69,7 @@ def vocabulary_of(policy: Policy) -> names.Vocabulary:
     shipped = names.default_vocabulary()
     common = shipped.common if policy.default_vocabulary else frozenset[str]()
     return names.Vocabulary(common | policy.vocabulary, shipped.given, shipped.family)
+
+
+def key_words_of(policy: Policy) -> names.KeyWords:
+    return names.KeyWords(policy.exempt_keys, policy.people_keys)

@@ -30,10 +30,11 @@ def decoded(data: bytes) -> str:
 
 
 class Walk:
-    """One walk over one structure. Counts go to `counts`."""
+    """One walk over one structure. Counts go to `counts`. `labels`: its keys are names of labels."""
 
-    def __init__(self, redactor: Redactor, counts: Counter[str]) -> None:
+    def __init__(self, redactor: Redactor, counts: Counter[str], *, labels: bool = False) -> None:
         self._redactor = redactor
+        self._labels = labels
         self._counts = counts
         self._open: set[int] = set()
 
@@ -87,7 +88,11 @@ class Walk:
         klass = self._redactor.class_of_key(_owner(key)) if key else ""
         found = keyed(klass, text) if klass else None
         if found is None:
-            return self._count(self._redactor.redact_named(text, _owner(key)) if key else self._redactor.redact(text))
+            return self._count(
+                self._redactor.redact_named(text, _owner(key), label=self._labels)
+                if key
+                else self._redactor.redact(text)
+            )
         start, end, canonical = found
         hit = Hit(start, end, klass.removesuffix("_CODE"), canonical)
         return self._count(self._redactor.redact_known(text, hit))

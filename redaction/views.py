@@ -3,25 +3,24 @@
 A `View` is text to search plus, for each of its characters, where it came from. The base view folds what is not ASCII
 (NFKC, decimal digits of every script, dashes and spaces of every kind), and leaves out what is invisible (format
 characters, combining marks, variation selectors) and terminal colours. Decoded views undo percent, HTML entity, `\\u`,
-`\\x`, octal and quoted-printable escapes, character codes in hex, base64 and gzip, to depth 2.
+`\\x`, octal and quoted-printable escapes, character codes in hex, base64 and its kin, and gzip, to depth 2.
 
 Hits are found in views and cut out of the original; text that holds no hit stays exactly as it was.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import html
 import re
 import unicodedata
-import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
+from redaction import encodings
+from redaction.packed import packed_views
+from redaction.view import View, rewrite
+
 DEPTH = 2  # a decoder on a decoder: double percent-encoding, base64 of escaped JSON
-_MAX_INFLATED = 1 << 20
 
 # ANSI escape sequences (ECMA-48 CSI and OSC), runs of anything not ASCII, and control characters inside.
 _ANSI = r"\x1b\[[0-9;:?]{0,32}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)|\x1b[@-Z\\-_]"
@@ -46,11 +45,12 @@ _ESCAPE = re.compile(
     rf"|{_QUOTED_PRINTABLE}"
     r"|\^\[\[[0-9;]{0,16}[A-Za-z]|\\e\[[0-9;]{0,16}[A-Za-z]|#0[0-3][0-7]"  # terminal colours, rsyslog's escapes
     r"|(?<=[0-9])(?:[ \t\r\n]{4,24}|[\"'] ?[,+.|&]{1,2} ?[\"']|(?:</?[A-Za-z][^<>]{0,64}>){1,4})(?=[0-9])"  # wide gaps
+    r"|\+(?<=[A-Za-z]\+)(?=[A-Z][a-z])"  # a space between the words of a form
 )
 # Necessary for any of the above: what the fast path looks for before it decodes.
 ESCAPE_TRIGGER = (
     r"%[0-9A-Fa-fu]{2}|&[#A-Za-z]|\\[uUxe0-367nrtbf\"'/]|U\+00|=[2-7][0-9A-F]=|[0-9]=(?:[23][0-9A-F]|C2=|E2=)|[\s>]=3[0-9]{2}|=\r?\n|\^\[\[|#0[0-3][0-7]"
-    r"|[0-9][ \t\r\n]{4,24}[0-9]|[0-9][\"'] ?[,+.|&]{1,2} ?[\"'][0-9]|[0-9]</?[A-Za-z]"
+    r"|[0-9][ \t\r\n]{4,24}[0-9]|[0-9][\"'] ?[,+.|&]{1,2} ?[\"'][0-9]|[0-9]</?[A-Za-z]|[A-Za-z]\+[A-Z][a-z]"
 )
 
 # Digits as character codes: ASCII ("34 31"), UTF-16 ("0034", "3400") or EBCDIC ("F4F1"), glued or with separators.
@@ -70,76 +70,8 @@ _OCTAL_LIST = re.compile(r"(?:0o(?:6[0-7]|7[01])[\s,;]{0,3}){12,}")
 _CHR = re.compile(r"(?:[cC][hH][aA]?[rR]\((?:4[89]|5[0-7])\)[\s,;|+.&]{0,4}){12,}")
 _HEX_GZIP = re.compile(r"(?i)(?<![0-9a-f])1f8b08[0-9a-f]{30,}")
 
-# Base64 of printable ASCII: each aligned four of characters has this form, whatever the text. Three digits that stand
-# on a boundary always have the second, narrower one.
-_TEXT64 = r"[I-Za-f][C-HS-Xi-ny-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_\-]"
-_DIGITS64 = r"[MNO][DTjz][AEIMQUYcgk][w-z0-5]"
-_WIDE64 = r"[MNO][AQgw]A[w-z0-5]AD[AEIMQUYcgk]A"  # six bytes of UTF-16 digits, on whatever boundary
-_ZLIB64 = r"e[AFJN][0-9A-Za-z+/_\-]{20}"
-_FOURS64 = rf"(?:{_TEXT64}){{4}}|(?:{_DIGITS64}){{3}}|(?:{_WIDE64}){{2}}|H4sI"
-BASE64_TRIGGER = rf"{_FOURS64}|[^0-9A-Za-z+/_\-]{_ZLIB64}|[A-Z2-7]{{24}}"
-_BASE64 = re.compile(rf"(?P<at>{_FOURS64}|(?<![0-9A-Za-z+/_\-]){_ZLIB64})[A-Za-z0-9+/_\-]*={{0,2}}")
-_BASE32 = re.compile(r"(?<![0-9A-Za-z])[A-Z2-7]{24,8192}(?:={1,6})?(?![0-9A-Za-z=])")
-_NUMBER = re.compile(r"[0-9][0-9 .\-]{11,}")
-_FOUR64 = re.compile(r"[A-Za-z0-9+/_\-]{4}")
-_ALPHABET64 = re.compile(r"[A-Za-z0-9+/_\-]")
 _HEX_TEXT = re.compile(r"(?<![0-9A-Za-z])(?:[2-7][0-9A-Fa-f]){12,}(?![0-9A-Za-z])")
 _DECIMAL_CODES = re.compile(r"(?<!\d)(?:(?:4[89]|5[0-7])[\s,;]{1,3}){11,}(?:4[89]|5[0-7])(?!\d)")
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """`text` to search; `starts[i]`, `ends[i]` are the place of `text[i]` in the original, or None for the same place.
-
-    `note` names the decoder, for people who ask why something was removed.
-    """
-
-    text: str
-    starts: list[int] | None = None
-    ends: list[int] | None = None
-    note: str = ""
-
-    def place(self, start: int, end: int) -> tuple[int, int]:
-        """`[start, end)` of this view as a range of the original text."""
-        if self.starts is None or self.ends is None:
-            return start, end
-        if start >= end:
-            return self.starts[start], self.starts[start]
-        return self.starts[start], self.ends[end - 1]
-
-    def onto(self, parent: View) -> View:
-        """This view of `parent`'s text as a view of what `parent` is a view of."""
-        if parent.starts is None or parent.ends is None or self.starts is None or self.ends is None:
-            return self if parent.starts is None else View(self.text, parent.starts, parent.ends, self.note)
-        starts = [parent.starts[i] for i in self.starts]
-        ends = [parent.ends[i - 1] for i in self.ends]
-        return View(self.text, starts, ends, self.note)
-
-
-def _rewrite(text: str, pattern: re.Pattern[str], decode: Callable[[re.Match[str]], str | None], note: str) -> View:
-    """`text` with each match replaced by what `decode` gives (None leaves it), keeping places."""
-    pieces: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    at = 0
-    for match in pattern.finditer(text):
-        new = decode(match)
-        if new is None:
-            continue
-        a, b = match.span()
-        pieces.append(text[at:a])
-        starts.extend(range(at, a))
-        ends.extend(range(at + 1, a + 1))
-        pieces.append(new)
-        starts.extend([a] * len(new))
-        ends.extend([b] * len(new))
-        at = b
-    if not pieces:
-        return View(text, note=note)
-    pieces.append(text[at:])
-    starts.extend(range(at, len(text)))
-    ends.extend(range(at + 1, len(text) + 1))
-    return View("".join(pieces), starts, ends, note)
 
 
 @lru_cache(maxsize=4096)
@@ -171,7 +103,7 @@ def base_view(text: str) -> View:
     """What a person sees: folded to plain characters where `text` holds anything but printable ASCII."""
     if text.isascii() and (text.isprintable() or _PLAIN.fullmatch(text)):
         return View(text)
-    return _rewrite(text, _FOLD, lambda m: _fold(m[0]), "")
+    return rewrite(text, _FOLD, lambda m: _fold(m[0]), "")
 
 
 def _unescape(match: re.Match[str]) -> str | None:
@@ -187,7 +119,7 @@ def _unescape(match: re.Match[str]) -> str | None:
         return _between(match)
     if found[0] == "^" or found.startswith("\\e"):
         return ""
-    return " " if found[0] == "#" else _unslash(match)
+    return " " if found[0] in "#+" else _unslash(match)
 
 
 def _between(match: re.Match[str]) -> str:
@@ -267,7 +199,7 @@ def _octal_list(match: re.Match[str]) -> str:
 
 
 def _hex_gzip(match: re.Match[str]) -> str | None:
-    return _inflate(bytes.fromhex(match[0][: len(match[0]) & ~1])).decode("utf-8", "replace") or None
+    return encodings.inflate(bytes.fromhex(match[0][: len(match[0]) & ~1])).decode("utf-8", "replace") or None
 
 
 _CODE_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]], ...] = (
@@ -282,63 +214,11 @@ _CODE_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]]
 )
 
 
-def _unbase64(token: str) -> str | None:
-    """The text inside a base64 token, standard or URL-safe, gzip and zlib undone; None if there is no text inside, and
-    no long number among other bytes.
-    """
-    body = token.rstrip("=").replace("-", "+").replace("_", "/")
-    if len(body) % 4 == 1:
-        body = body[:-1]
-    try:
-        data = base64.b64decode(body + "=" * (-len(body) % 4))
-    except binascii.Error:
-        return None
-    if data[:2] == b"\x1f\x8b" or (data[:1] == b"x" and int.from_bytes(data[:2], "big") % 31 == 0):
-        data = _inflate(data) or data
-    if data.count(0) * 5 >= len(data) * 2:
-        data = data.replace(b"\0", b"")  # UTF-16
-    text = data.decode("utf-8", "replace")
-    bad = sum(1 for c in text if c == "\ufffd" or (c < " " and c not in "\t\r\n"))
-    return text if data and (bad * 20 <= len(text) or _NUMBER.search(text)) else None
-
-
-def _unbase32(token: str) -> str | None:
-    body = token.rstrip("=")
-    try:
-        text = base64.b32decode(body + "=" * (-len(body) % 8)).decode("ascii")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return text if text.isprintable() else None
-
-
-def _inflate(data: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(data, _MAX_INFLATED)
-    except zlib.error:
-        return b""
-
-
-def _base64_views(text: str) -> Iterator[View]:
-    """One view a token: a hit anywhere inside takes the whole token with it."""
-    for match in _BASE64.finditer(text):
-        start = match.start()
-        if _FOUR64.fullmatch(text, max(0, start - 4), start):
-            start -= 4  # the first digits may share their four with something that is no text
-        decoded = _unbase64(text[start : match.end()])
-        if decoded:
-            while start > 0 and match.start() - start < 8192 and _ALPHABET64.match(text[start - 1]):
-                start -= 1
-            yield View(decoded, [start] * len(decoded), [match.end()] * len(decoded), "base64")
-    for match in _BASE32.finditer(text):
-        if decoded := _unbase32(match[0]):
-            yield View(decoded, [match.start()] * len(decoded), [match.end()] * len(decoded), "base32")
-
-
 def decoded_views(view: View, fired: Callable[[str], bool] = lambda _: True, *, depth: int = DEPTH) -> Iterator[View]:
     """Views behind every decoder that changes something, each of them decoded again to `depth`.
 
-    `fired(name)` may say that a decoder ("escape", "codes", "base64") cannot apply to this text; it is asked for the
-    first level only.
+    `fired(name)` may say that a decoder ("escape", "codes", "base64", "packed") cannot apply to this text; it is asked
+    for the first level only.
     """
     for made in _decode_once(view.text, fired):
         folded = base_view(made.text)
@@ -351,16 +231,18 @@ def decoded_views(view: View, fired: Callable[[str], bool] = lambda _: True, *, 
 
 def _decode_once(text: str, fired: Callable[[str], bool]) -> Iterator[View]:
     if fired("escape"):
-        made = _rewrite(text, _ESCAPE, _unescape, "escape")
+        made = rewrite(text, _ESCAPE, _unescape, "escape")
         if made.starts is not None:
             yield made
-            mail = _rewrite(text, _QUOTED, _unescape, "escape") if "=" in text else made
+            mail = rewrite(text, _QUOTED, _unescape, "escape") if "=" in text else made
             if mail.starts is not None and mail.text != made.text:  # as a mail reader has it, who knows no other escape
                 yield mail
     if fired("codes"):
         for pattern, decode in _CODE_FORMS:
-            made = _rewrite(text, pattern, decode, "codes")
+            made = rewrite(text, pattern, decode, "codes")
             if made.starts is not None:
                 yield made
     if fired("base64"):
-        yield from _base64_views(text)
+        yield from encodings.base64_views(text)
+    if fired("packed"):
+        yield from packed_views(text)

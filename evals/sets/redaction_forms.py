@@ -1,13 +1,14 @@
 """Written forms of a PAN: what people, programs and protocols make of sixteen digits.
 
-A form takes digits and writes them. `FORMS` must always be found; `MISSES` are published: no tool that reads one text
-at a time can put them together again, or they hold no PAN any more.
+A form takes digits and writes them. `FORMS` must always be found; `MISSES` are published: honest numbers look the same
+far too often (one in twenty of any numbers reversed, in a list of two or inside an id would be taken for a card).
 """
 
 # ruff: noqa: E501, SIM905  tables of texts read best as they are
 from __future__ import annotations
 
 import base64
+import binascii
 import gzip
 import html
 import json
@@ -32,6 +33,12 @@ def _grouped(gap: str) -> Form:
 
 def _b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+_Z85 = str.maketrans(
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~",
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#",
+)
 
 
 def _words(digits: str, gap: str) -> str:
@@ -260,9 +267,30 @@ FORMS: dict[str, Form] = {
     "two grouped": lambda d: f"{fours(d, ' ')} {fours(d, ' ')}",
     "behind a time": lambda d: f"17:48:02 {fours(d, ' ')}",
     "behind an epoch": lambda d: f"1795447297 {fours(d, ' ')}",
+    "ascii85": lambda d: f"data={base64.a85encode(f'card {d} declined'.encode()).decode()} ok",
+    "ascii85 with brackets": lambda d: f"data={base64.a85encode(d.encode(), adobe=True).decode()}",
+    "base85": lambda d: f"data={base64.b85encode(d.encode()).decode()}",
+    "base85 of JSON": lambda d: f'{{"data":"{base64.b85encode(json.dumps({"pan": d}).encode()).decode()}"}}',
+    "base85 of grouped": lambda d: f"data={base64.b85encode(fours(d, ' ').encode()).decode()}",
+    "z85": lambda d: f"data={base64.b85encode(f'the card {d}'.encode()).decode().translate(_Z85)}",
+    "uuencode": lambda d: f"begin 644 x\n{binascii.b2a_uu(d.encode()).decode()}`\nend",
+    "uuencode of a sentence": lambda d: f"begin 644 x\n{binascii.b2a_uu(f'card {d} declined'.encode()).decode()}`\nend",
+    "uuencode of grouped": lambda d: binascii.b2a_uu(fours(d, "-").encode()).decode(),
+    "base64 three times": lambda d: f"data={_b64(_b64(_b64('card ' + d)))}",
+    "base64 four times": lambda d: f"data={_b64(_b64(_b64(_b64('card=' + d + '&ok=1'))))}",
+    "a box for every four": lambda d: "&".join(f"cc{i + 1}={d[4 * i : 4 * i + 4]}" for i in range(4)),
+    "a box for every four, JSON": lambda d: json.dumps({f"card_no_{i + 1}": d[4 * i : 4 * i + 4] for i in range(4)}),
+    "a box for every four, one name": lambda d: "&".join(f"number[]={part}" for part in fours(d, " ").split()),
+    "split over fields": lambda d: json.dumps({"bin": d[:6], "middle": d[6:12], "last4": d[12:]}),
+    "split over fields, numbers": lambda d: f"first6={d[:6]} mid6={d[6:12]} last4={d[12:]}",
+    "split in two": lambda d: f"bin={d[:6]} rest={d[6:]}",
 }
 
 MISSES: dict[str, Form] = {
-    "split over fields": lambda d: json.dumps({"bin": d[:6], "middle": d[6:12], "last4": d[12:]}),
+    "split over fields that say nothing": lambda d: json.dumps({"a": d[:6], "b": d[6:12], "c": d[12:]}),
+    "two halves in a list": lambda d: json.dumps({"ids": [d[:8], d[8:]]}),
     "reversed": lambda d: f"card {d[::-1]} declined",
+    "inside a longer hex id": lambda d: f"trace=a1b2c3d4{d}e5f60718",
+    "hexadecimal number": lambda d: f"card=0x{int(d):x}",
+    "quoted-printable, first digit behind a key": lambda d: f"x=3{d[0]}{d[1:]}",
 }

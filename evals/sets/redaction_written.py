@@ -80,7 +80,7 @@ ENCODERS: dict[str, Encode] = {
     "json": json.dumps,
 }
 CORES = ("§", '{"pan": "§"}', '{"card": {"number": "¤"}}', "number=§&cvc=123", "<pan>§</pan>")
-MISSES = ("0x{:x}", "base85", "uuencode", "hex without a border", "split over fields", "base64 three times")
+MISSES = ("0x{:x}", "hex without a border", "split over fields that say nothing")
 
 
 def fill(form: str, digits: str) -> str:

@@ -24,6 +24,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "four five three nine five seven eight seven six three six two one four eight six",
         "three nine five seven",
     ),
+    "pan_parted": ("cc1=4539&cc2=5787&cc3=6362&cc4=1486", "6362"),
     "track1": ("%B0000000000000000^DOE/JOHN^27121011234567890?", "0000000000000000"),
     "track2": ("45395787636214862712x 4539578763621486D27121011234567890", "1011234567890"),
     "emv": ("tags 9F0206 5A 08 45 39 57 87 63 62 14 86 5F34", "63 62 14"),
