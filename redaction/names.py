@@ -34,6 +34,9 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _CONTRACTED = re.compile(r"(?i)[a-z]+(?:n['’]t|['’](?:ll|re|ve|d|m))")
 # `tunde.adebayo`, as logins are made of names.
 _LOGIN = re.compile(r"(?<![\w.\-/\\@#$%&+~<])([A-Za-z]{3,})[._]([A-Za-z]{3,})(?![\w\-/\\@(=]|[.:](?=[\w/\\]))")
+# `holder=Edda+Grunwald`, as forms are posted.
+_POSTED = re.compile(r"=(?P<name>[A-Z][a-z]{1,24}(?:\+[A-Z][a-z]{1,24}){1,4})(?=[&\s\"'<]|$)")
+_KEY_BEFORE = re.compile(r"[\w.\-]{1,64}$")
 _JOIN = re.compile(
     r"(?:[ \t]|\. ?|, |-| (?:de|da|dos|del|della|di|la|le|van|von|der|den|ter|bin|ibn|al|el|ben|y|e|of) (?:la |der |den )?| [A-Z]\.? )"  # noqa: E501
 )
@@ -137,12 +140,20 @@ class Gate:
 
     def titled(self, text: str) -> Iterator[Hit]:
         """Capitalised words that are not common, with the names beside them."""
+        yield from self._posted(text)
         words = [m for m in _TITLE.finditer(text) if not _is_code(m[0])]
         if not any(self._suspect(m[0]) for m in words):
             return
         regions = Regions(text)
         for group in _neighbours(text, words):
             yield from self._judge(text, group, regions)
+
+    def _posted(self, text: str) -> Iterator[Hit]:
+        for match in _POSTED.finditer(text):
+            words, key = match["name"].split("+"), _KEY_BEFORE.search(text, max(0, match.start() - 64), match.start())
+            somebody = any(map(self._words.is_name, words)) or all(map(self._words.is_unknown, words))
+            if somebody and not (key and self._keys.is_thing(key[0])):
+                yield Hit(*match.span("name"), "PERSON", match["name"].casefold())
 
     def _suspect(self, word: str) -> bool:
         low = word.lower()

@@ -45,12 +45,11 @@ _ESCAPE = re.compile(
     rf"|{_QUOTED_PRINTABLE}"
     r"|\^\[\[[0-9;]{0,16}[A-Za-z]|\\e\[[0-9;]{0,16}[A-Za-z]|#0[0-3][0-7]"  # terminal colours, rsyslog's escapes
     r"|(?<=[0-9])(?:[ \t\r\n]{4,24}|[\"'] ?[,+.|&]{1,2} ?[\"']|(?:</?[A-Za-z][^<>]{0,64}>){1,4})(?=[0-9])"  # wide gaps
-    r"|\+(?<=[A-Za-z]\+)(?=[A-Z][a-z])"  # a space between the words of a form
 )
 # Necessary for any of the above: what the fast path looks for before it decodes.
 ESCAPE_TRIGGER = (
     r"%[0-9A-Fa-fu]{2}|&[#A-Za-z]|\\[uUxe0-367nrtbf\"'/]|U\+00|=[2-7][0-9A-F]=|[0-9]=(?:[23][0-9A-F]|C2=|E2=)|[\s>]=3[0-9]{2}|=\r?\n|\^\[\[|#0[0-3][0-7]"
-    r"|[0-9][ \t\r\n]{4,24}[0-9]|[0-9][\"'] ?[,+.|&]{1,2} ?[\"'][0-9]|[0-9]</?[A-Za-z]|[A-Za-z]\+[A-Z][a-z]"
+    r"|[0-9][ \t\r\n]{4,24}[0-9]|[0-9][\"'] ?[,+.|&]{1,2} ?[\"'][0-9]|[0-9]</?[A-Za-z]"
 )
 
 # Digits as character codes: ASCII ("34 31"), UTF-16 ("0034", "3400") or EBCDIC ("F4F1"), glued or with separators.
@@ -119,7 +118,7 @@ def _unescape(match: re.Match[str]) -> str | None:
         return _between(match)
     if found[0] == "^" or found.startswith("\\e"):
         return ""
-    return " " if found[0] in "#+" else _unslash(match)
+    return " " if found[0] == "#" else _unslash(match)
 
 
 def _between(match: re.Match[str]) -> str:

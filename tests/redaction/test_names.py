@@ -117,3 +117,19 @@ def test_a_value_in_a_structure_is_judged_under_its_key_as_in_text(redactor: Red
     )
     assert not [name for name in ("Baker", "Jane", "jasper") if name in "".join(told.values())]
     assert redactor.redact_labels({"service": "4111111111111111"})["service"] != "4111111111111111"
+
+
+def test_a_label_names_a_thing_unless_its_key_is_a_persons(redactor: Redactor) -> None:
+    things = {"acq": "jasper", "target": "marina", "issuer_name": "Stella", "lane": "clara", "acqr": "ruby"}
+    assert redactor.redact_labels(things) == things
+    people = {"user": "maria", "name": "maria", "cardholder": "maria", "customer": "jasper", "operator": "clara"}
+    people |= {"app_user": "maria", "merchantOwner": "jasper", "approved_by": "clara", "acqr": "Maria Jones"}
+    told = redactor.redact_labels(people)
+    assert [key for key in people if told[key] == people[key]] == []
+
+
+def test_the_last_word_of_a_key_says_whether_it_is_a_person(redactor: Redactor) -> None:
+    assert redactor.redact("acq=jasper rc=91").text == "acq=jasper rc=91"
+    for text in ("app_user=maria rc=91", "merchant_owner=maria", "remote_user=maria.jones"):
+        assert "maria" not in redactor.redact(text).text
+    assert redactor.redact("mark.page logger=maria.jones").text == "mark.page logger=maria.jones"
