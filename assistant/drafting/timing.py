@@ -40,6 +40,9 @@ _LINES = re.compile(
 )
 _CLOCK = re.compile(r"(?<![\d:.])\d{1,2}:\d\d(?::\d\d)?")
 _LATER = re.compile(r"\b(?:seconds?|minutes?|hours?) (later|earlier)\b(?! than)", re.I)
+_FIRST = re.compile(r"\bfirst,? \(?(?:at )?(\d{1,2}:\d\d(?::\d\d)?)", re.I)
+ONSET_ROOM = 30.0
+"""Seconds by which the onset may be off."""
 _EARLIEST = re.compile(r"\b(?:earliest|first|oldest)\b", re.I)
 _LAST = re.compile(
     r"\blast (?:such |of (?:these|those) |one |time )?(?:lines?|messages?|entry|one|time|was|is|logged|seen|at)\b", re.I
@@ -158,16 +161,21 @@ def _unnamed(sentence: str, known: Known) -> bool:
 
 def _apart(sentence: str, known: Known, previous: float | None) -> bool:
     """Whether what is said to be so many minutes "later" (or "earlier") than the moment told before it, or than it
-    began, was not."""
-    found = _LATER.search(sentence)
-    clocks = [q.value for q in quantities(sentence) if q.kind == "clock"]
-    if found is None or len(clocks) != 1:
+    began, was not; or what is said to be first was not."""
+    found, clocks = _LATER.search(sentence), [q.value for q in quantities(sentence) if q.kind == "clock"]
+    first = _FIRST.search(sentence)
+    if first is not None and quantities(first[1])[0].value > min(clocks):
+        return True
+    if found is None or not clocks:
         return False
-    if previous is not None:
-        return (clocks[0] < previous) if found[1].casefold() == "later" else (clocks[0] > previous)
-    if known.onset is None:
-        return False
-    return clocks[0] < known.onset[0] - 30.0 if found[1].casefold() == "later" else clocks[0] > known.onset[0] + 30.0
+    behind = [q.value for q in quantities(sentence[found.end() :]) if q.kind == "clock"]
+    moment, before = (behind[0], clocks[: -len(behind)]) if behind else (clocks[-1], clocks[:-1])
+    since, room = (before[-1] if before else previous), 0.0
+    if since is None:
+        if known.onset is None:
+            return False
+        since, room = known.onset[0], ONSET_ROOM
+    return moment < since - room if found[1].casefold() == "later" else moment > since + room
 
 
 def _wrong_order(sentence: str, word: re.Match[str], sign: int, known: Known) -> bool:

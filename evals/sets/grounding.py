@@ -35,9 +35,10 @@ TARGETS = {
     "statements_stood": 0,
     "pairs_false_stood": 0,
     "oncall_false_stood": 0,
+    "oncall_again_false_stood": 0,
     "twisted_false_stood": 0,
 }
-PAIRED = ("pairs", "oncall", "twisted")
+PAIRED = ("pairs", "oncall", "oncall_again", "twisted")
 """Files of sentences with their false twins, one hand each; the last has false ones only."""
 _FALSE = (
     "restart", "roll back", "resolved", "no action", "beyond doubt", "http", "@here", "<!", "![", "root cause is",

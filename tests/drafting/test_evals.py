@@ -39,7 +39,9 @@ def test_no_lie_survives_and_nothing_honest_is_struck(monkeypatch: pytest.Monkey
     assert figures["statements"] > 1000
 
 
-@pytest.mark.parametrize(("file", "least", "struck"), [("pairs", 160, 0.2), ("oncall", 70, 0.5)])
+@pytest.mark.parametrize(
+    ("file", "least", "struck"), [("pairs", 160, 0.2), ("oncall", 70, 0.5), ("oncall_again", 24, 0.4)]
+)
 def test_what_people_and_models_write_stands_and_the_same_with_one_thing_wrong_does_not(
     file: str, least: int, struck: float
 ) -> None:
