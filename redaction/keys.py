@@ -16,6 +16,8 @@ from redaction.finding import beginning_with
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _GAP = re.compile(r"[^0-9A-Za-z\n\x80-\U0010ffff]{0,2}")
+# What may stand behind the last word of a key, for instance `[]`; a letter of another script makes it another word.
+_TAIL = re.compile(r"[^0-9A-Za-z\n\x80-\U0010ffff]{0,4}")
 _MAX_WORDS = 5
 
 _VALUE = (
@@ -111,6 +113,8 @@ class KeyTable:
     def _find(self, key: str) -> str:
         """The longest run of last words that the table knows, from a place where a word may begin."""
         words = list(_WORDS.finditer(key))
+        if words and not _TAIL.fullmatch(key, words[-1].end()):
+            return ""
         first = len(words)
         while (
             first > 0
@@ -125,7 +129,7 @@ class KeyTable:
         last = "".join(word[0].lower() for word in words[-2:])
         return next((klass for end, klass in _GLUED if last.endswith(end)), "")
 
-    def triggers(self, *, after: str = r"[^0-9A-Za-z\n]{0,2}[ \t]{0,8}[:=]") -> tuple[str, ...]:
+    def triggers(self, *, after: str = r"[^0-9A-Za-z\n]{0,6}[ \t]{0,8}[:=]") -> tuple[str, ...]:
         """One must match before a key of this table can stand before a value. `after`: what stands between."""
         stems = sorted(set(self._stems))
         grouped = [stems[i : i + 40] for i in range(0, len(stems), 40)]

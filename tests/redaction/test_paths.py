@@ -59,6 +59,13 @@ def test_presidio_and_the_fast_path_agree(redactor: Redactor, full: Redactor) ->
         _same(redactor, full, text)
 
 
+@pytest.mark.parametrize(
+    "text", ["[card]é=387=363=362=314=386", '"card[]" : 38763621486', "card]é=38763621486", "card[0][]='38763621486'"]
+)
+def test_what_stands_behind_a_key_is_read_alike_by_both(text: str, redactor: Redactor, full: Redactor) -> None:
+    _same(redactor, full, text)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_presidio_and_the_fast_path_agree_on_many_lines(redactor: Redactor, full: Redactor) -> None:
