@@ -91,6 +91,16 @@ def test_a_slow_first_byte_is_not_waited_for(tmp_path: Path, capsys: pytest.Capt
     assert "in time" in told["without_model"] and len(journal.bodies) == 1
 
 
+def test_a_question_over_budget_sends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(ENDLESS) as (url, journal):
+        config = _config(tmp_path, url)
+        config.write_text(config.read_text() + "max_tokens_incident = 100\n")
+        asked = ["ask", ASKED, "--world", str(WORLD), "--config", str(config), "--state", str(tmp_path / "s"), "--json"]
+        assert main(asked) == 4
+    told = json.loads(capsys.readouterr().out)
+    assert journal.bodies == [] and "budget" in told["without_model"] and told["claims"]
+
+
 def test_nobody_listens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _ask(tmp_path, dead_url(), "--json", timeout_s=5.0) == 4
     assert "no connection" in json.loads(capsys.readouterr().out)["without_model"]
