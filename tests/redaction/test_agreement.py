@@ -67,6 +67,7 @@ def test_honest_numbers_and_ids_pass_both(redactor: Redactor) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)
 def test_a_million_honest_numbers_and_ids_pass_both(redactor: Redactor) -> None:
     rng, scanner = random.Random(72), FinalScanner()
     for _ in range(100):
