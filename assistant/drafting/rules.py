@@ -58,6 +58,7 @@ _DEPLOYED = re.compile(r"\b(?:deploy|change|release|config\w*|flag|certificate)\
 _EITHER = re.compile(r"\beither\b.+\bor\b", re.IGNORECASE)
 _CLOSE_TO = re.compile(r"\bclose to(?= (?:its|the|a|\d|normal|usual|zero))")
 _A_CHANGE = re.compile(r"^Deploy(?: of [\w-]+)?(?: at [\d:]+Z?)?(?=,? (?:[0-9a-f]{7,40}|went|was|came)\b)")
+_A_STORM = re.compile(r"\bretry (?=storms?\b)", re.IGNORECASE)  # a kind of failure, not an order to retry
 _IDENTIFIER = re.compile(r"(?<![\w.-])[A-Za-z][\w.]*(?:-\w+)*-\d[\w.-]*\w|(?<![\w.-])[A-Za-z]\w*-\d\b")
 
 
@@ -165,7 +166,8 @@ def still_wrong(s: Statement, known: Known) -> str:
 def changes_nothing(s: Statement, known: Known) -> str:
     """No instruction that would change a system, unless quoted from a runbook word for word; of its own, a next step
     only looks, compares and asks."""
-    if MUTATES.search(_CLOSE_TO.sub("near", _A_CHANGE.sub("This change", s.text))):
+    text = _CLOSE_TO.sub("near", _A_CHANGE.sub("This change", _A_STORM.sub("", s.text)))
+    if MUTATES.search(text):
         return "an instruction that changes something"
     if s.section == "next_steps" and (not LOOKS.match(s.text) or ASKED_TO.search(s.text)):
         return "a step of its own that does more than look"

@@ -10,17 +10,16 @@ from collections.abc import Iterable, Iterator
 
 from assistant.core.draft import Claim, Draft, Written
 from assistant.core.finding import Dimension, Findings, Impact, LogPattern, Shift
-from assistant.core.hypothesis import Hypothesis, rivals
 from assistant.core.inert import inert
 from assistant.core.prompt import Context
 from assistant.core.time import clock
 from assistant.drafting.causes import capital, carriers, cause, measure, sentence
 from assistant.drafting.check import known
+from assistant.drafting.headline import behind, title
 from assistant.drafting.pointing import claim, cut, point
 from assistant.drafting.statement import Known
 
 LONGEST_QUOTE = 160
-_TITLES = {"confirmed": "", "likely": " (likely)"}
 
 
 def write_without_model(context: Context, *, reason: str) -> Written:
@@ -36,27 +35,6 @@ def write_without_model(context: Context, *, reason: str) -> Written:
     return Written(draft, model=None, without_model=reason)
 
 
-def title(context: Context) -> str:
-    """What it is, in one line without figures."""
-    alert = context.incident.alerts[0].name if context.incident.alerts else "Question"
-    if context.findings.health in ("healthy", "recovered"):
-        over = "Nothing wrong now" if context.findings.health == "healthy" else "Recovered"
-        return cut(inert(f"{over}: {alert}"), 120)
-    first = context.hypotheses[0] if context.hypotheses else None
-    if first is None or first.verdict == "inconclusive":
-        return cut(inert(f"{alert}: cause not settled"), 120)
-    if rivals(context.hypotheses):
-        return cut(inert(f"{capital(_either(*rivals(context.hypotheses)))} (both likely)"), 120)
-    return cut(inert(f"{capital(_subject(first))}: {_words(first.kind)}{_TITLES[first.verdict]}"), 120)
-
-
-def _either(first: Hypothesis, second: Hypothesis) -> str:
-    one, other = _subject(first), _subject(second)
-    if first.entity == second.entity:
-        return f"{one}: {_words(first.kind)} or {_words(second.kind)}"
-    return f"{one}: {_words(first.kind)}, or {other}: {_words(second.kind)}"
-
-
 def _summary(context: Context, facts: Known) -> Iterator[Claim | None]:
     findings, alerts = context.findings, [e.id for e in context.evidence if e.kind == "alert"]
     if findings.health == "healthy":
@@ -65,8 +43,10 @@ def _summary(context: Context, facts: Known) -> Iterator[Claim | None]:
         yield claim(["It has recovered: what moved is back to its usual value."], _measured(findings) or alerts, facts)
     told = _money(findings, facts)
     yield told
-    if told is None and findings.health not in ("healthy", "recovered"):
-        yield claim(_alerting(context), alerts or facts.texts, facts)
+    if findings.health not in ("healthy", "recovered"):
+        if told is None:
+            yield claim(_alerting(context), alerts or facts.texts, facts)
+        yield behind(context, facts)
     for dimension in findings.dimensions[:1]:
         yield claim(_where(dimension), [dimension.evidence], facts)
     shown = set(told.evidence) if told else set[str]()
@@ -208,14 +188,6 @@ def _measured(findings: Findings) -> tuple[str, ...]:
 
 def _present(found: Iterable[Claim | None]) -> tuple[Claim, ...]:
     return tuple(dict.fromkeys(c for c in found if c is not None))
-
-
-def _subject(h: Hypothesis) -> str:
-    return f"{_words(h.dimension)} {h.entity}".strip()
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ").replace("-", " ").strip() or "fault"
 
 
 def _percent(share: float, decimals: int) -> str:

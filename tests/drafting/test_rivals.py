@@ -52,7 +52,7 @@ class Says:
 
 def test_the_note_without_a_model_names_both_and_the_check_that_tells_them_apart() -> None:
     draft = write_without_model(two(), reason="none").draft
-    assert "pgw" in draft.title and "txn-core" in draft.title and draft.title.endswith("(both likely)")
+    assert "pgw" in draft.title and "txn-core" in draft.title and draft.title.endswith("(not told apart)")
     first, check, *rest = (c.text for c in draft.cause)
     assert first.startswith("Either") and "0695ffd" in first and "txn-core" in first and "not tell them apart" in first
     assert check.startswith("To tell them apart: ")
