@@ -13,6 +13,7 @@ from redaction.text import Span
 from redaction.tokens import Tokens
 
 _RANK = {klass: rank for rank, klass in enumerate(CLASSES)}
+_BY_LOOKS = frozenset({"key_body"})
 _OPENS_NUMBER = re.compile(r"\"\s{0,4}:\s{0,4}$|[\[,]\s{0,4}$")
 _CLOSES_NUMBER = re.compile(r"\s{0,4}[,}\]]|\s{0,4}$")
 
@@ -35,11 +36,16 @@ def merge(hits: Iterable[Hit]) -> list[Hit]:
 
 
 def _graver(hit: Hit, than: Hit) -> bool:
-    key, other = (_RANK[hit.klass], than.start - hit.start), (_RANK[than.klass], 0)
-    if key[0] != other[0]:
-        return key[0] < other[0]
+    rank, other = _rank(hit), _rank(than)
+    if rank != other:
+        return rank < other
     size, other_size = hit.end - hit.start, than.end - than.start
     return size > other_size or (size == other_size and order_of(hit) > order_of(than))
+
+
+def _rank(hit: Hit) -> float:
+    """A secret by the looks of its line alone comes after a card found inside that line, which is a case to handle."""
+    return _RANK["PAN"] + 0.5 if hit.klass == "SECRET" and hit.note in _BY_LOOKS else _RANK[hit.klass]
 
 
 def order_of(hit: Hit) -> int:

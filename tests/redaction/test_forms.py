@@ -13,7 +13,7 @@ from redaction.brands import TEST_PANS, brand_of, check_digit, is_pan, luhn, tab
 
 PANS = ("4539578763621486", "5425233430109903", "2223520443560010", "6011000990139424")
 # Lines that are dropped whole, or hide digits in a track, count as found.
-CARD_DATA = {"PAN", "TRACK", "LINE", "EMAIL", "SECRET"}
+CARD_DATA = {"PAN", "TRACK", "LINE", "EMAIL"}
 # The scanner is a second net with other meshes; these forms pass it.
 SCANNER_MISSES = {
     "spelled out",
