@@ -191,7 +191,8 @@ def _from_services(m: Material, of: Of, confined: Sequence[Explained]) -> None:
         if r.victim_of:
             c.add(-0.9, f"it calls {', '.join(r.victim_of[:3])}, which moved no later", [best.evidence])
         elif r.victims:
-            c.add(0.35, f"{', '.join(r.victims[:3])} call it and moved as well", [best.evidence])
+            call = "calls" if len(r.victims) == 1 else "call"
+            c.add(0.35, f"{', '.join(r.victims[:3])} {call} it and moved as well", [best.evidence])
         elif m.seen.topology.callees(r.service):
             c.add(0.15, "what it calls is as usual", [best.evidence])
         if place == 0:
