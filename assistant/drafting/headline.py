@@ -29,8 +29,7 @@ def title(context: Context) -> str:
     from the end: whom it hits first, then the change."""
     alert = context.incident.alerts[0].name if context.incident.alerts else "Question"
     if context.findings.health in ("healthy", "recovered"):
-        over = "Nothing wrong now" if context.findings.health == "healthy" else "Recovered"
-        return _line(f"{over}: {alert}")
+        return _line(f"{alert}: {'nothing is wrong now' if context.findings.health == 'healthy' else 'recovered'}")
     first = context.hypotheses[0] if context.hypotheses else None
     if first is None or first.verdict == "inconclusive":
         return _line(f"{alert}: cause not settled")

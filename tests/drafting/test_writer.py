@@ -75,7 +75,7 @@ def test_healthy_says_so_with_evidence_and_names_no_cause() -> None:
     c = context(restore)
     healthy = replace(c, findings=replace(c.findings, health="healthy", impact=None), hypotheses=())
     draft = write_without_model(healthy, reason="x").draft
-    assert draft.title.startswith("Nothing wrong now") and not draft.cause
+    assert draft.title.endswith(": nothing is wrong now") and not draft.cause
     assert draft.summary[0].evidence
 
 
