@@ -48,7 +48,8 @@ def test_a_kept_note_stands_on_its_evidence_as_the_live_one_did(note: dict[str, 
     assert check(Draft(kept.title, kept.summary, (), kept.next_steps, kept.not_known), case)[1] == ()
     wrong = Draft("", (Claim("About 9,871 authorisations were lost.", kept.summary[0].evidence),))
     assert [s.rule for s in check(wrong, case)[1]] == ["figures"]
-    victim = Draft("", (Claim("Issuer litoral is the cause.", kept.summary[1].evidence),))
+    (loss,) = (c for c in kept.summary if "of the loss" in c.text)
+    victim = Draft("", (Claim("Issuer litoral is the cause.", loss.evidence),))
     assert [s.rule for s in check(victim, case)[1]] == ["cause"]
     assert check(Draft("", (), (), (Claim("Restart the acquirer-connector.", kept.next_steps[0].evidence),)), case)[1]
 
