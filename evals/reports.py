@@ -141,10 +141,11 @@ def readme_table(report: Mapping[str, Any]) -> str:
     """The README's table of lab figures, in Markdown: each bound against its target, the weakest kinds first."""
     head, held = report["head"], against(report["figures"])
     lines = ["| figure | value (hits/of, 95 % interval) | target | the interval says |", "|---|---|---|---|"]
-    for name, figure in report["figures"].items():
-        said = held.get(name)
+    for name in (n for n in figures(report["cases"]) if n in report["figures"]):  # a file of JSON may sort its keys
+        figure, said = report["figures"][name], held.get(name)
         lines.append(f"| {name} | {figure} | {said.target if said else ''} | {said.words if said else ''} |")
-    weakest = ", ".join(f"{k} {value(v):.2f}" for k, v in list(report["by_kind"].items())[:8] if value(v) is not None)
+    found = {kind: share for kind, figure in report["by_kind"].items() if (share := value(figure)) is not None}
+    weakest = ", ".join(f"{k} {found[k]:.2f}" for k in sorted(found, key=lambda k: (found[k], k))[:8])
     told = [f"{len(report.get(k, ()))} {words}" for k, words in _TOLD.items() if report.get(k)]
     last = [
         f"{size_words(report)}; solver `{solver_words(head)}`, release `{head['release']}`.",

@@ -343,6 +343,14 @@ def test_the_table_says_whether_a_run_has_the_targets_size(tmp_path: Path) -> No
     assert "| cause@1 | 1.000 (300/300, 0.987-1.000) | >= 0.80 | held (lower bound 0.987) |" in large
 
 
+def test_the_table_of_a_sorted_file_has_its_own_order_and_the_weakest_kinds_first() -> None:
+    cases = [case("a/1", seed=1), case("b/1", seed=1), case("z/1", seed=1, right=False)]
+    report = json.loads(json.dumps(report_of(cases, HEAD, None), sort_keys=True))
+    table = readme_table(report)
+    assert "Weakest kinds (cause@1): z 0.00, a 1.00, b 1.00." in table
+    assert table.index("| cause@1 |") < table.index("| kind@1 |") < table.index("| abstained_where_hidden |")
+
+
 def test_what_went_without_has_a_table_of_its_own() -> None:
     assert (
         mark_of(report_of([case("a/1")], Head(FORMAT, "abc", "line", without="topology"), None))
