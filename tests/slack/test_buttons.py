@@ -133,12 +133,12 @@ def submitted(stage: Stage, reason: str, words: str) -> None:
 
 
 def test_useful_is_kept_with_the_notes_record_behind_a_pseudonym(staged: Callable[..., Stage]) -> None:
-    stage = staged(identities={PERSON: "oidc:ada"})
+    stage = staged(identities={PERSON: "oidc:lovelace"})
     _, ts = shown(stage)
     feedback(stage, ts, "+")
     (record,) = stage.records("feedback")
-    assert record.facts["judgement"] == "useful" and stage.log.identity(record) == "oidc:ada"
-    assert "ada" not in record.leaf.decode()
+    assert record.facts["judgement"] == "useful" and stage.log.identity(record) == "oidc:lovelace"
+    assert "lovelace" not in record.leaf.decode()
 
 
 def test_not_useful_opens_a_window_and_its_words_are_redacted(stage: Stage) -> None:

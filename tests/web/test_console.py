@@ -284,7 +284,7 @@ def test_phone_and_print(demo: Served, browser: Any, cookies: Any, tmp_path: Pat
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, (path, over[:5])
     page.goto(f"{demo.base}/incidents/{demo.incident}")
     shoot(page, tmp_path, "phone")
-    page.click("#summary-2 a.chip >> nth=0")
+    page.locator("[id^='summary-']", has_text="of the loss").locator("a.chip").first.click()
     sheet = page.locator("#sheet")
     assert sheet.is_visible() and sheet.locator(".chart .onset").count() > 0
     assert sheet.locator("#sheet-body [id]").count() == 0 and "carry" in sheet.inner_text()

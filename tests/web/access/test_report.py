@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,11 @@ def test_the_report_tells_who_has_which_role_since_when() -> None:
 
 def test_a_person_who_was_erased_is_a_pseudonym() -> None:
     log = MemoryLog()
-    came(Records(lambda: log), "ada", "auditor")
-    erase_person(log, "oidc:ada@idp", identity="os:dpo")
+    came(Records(lambda: log), "lovelace", "auditor")
+    erase_person(log, "oidc:lovelace@idp", identity="os:dpo")
     grant = next(g for g in access_report(log, Settings()).grants if g.roles == ("auditor",))
     assert grant.person == "(erased)"
-    assert "ada" not in "".join(report_lines(access_report(log, Settings())))
+    assert "lovelace" not in "".join(report_lines(access_report(log, Settings())))
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ def test_a_person_is_forgotten_everywhere(config: Path) -> None:
     assert store.find(cookie, active=True) is None
     told = payops(config, "report").stdout
     assert pseudonym in told
-    assert "ada" not in told.lower()
+    assert not re.search(r"\bada\b", told.lower())  # three letters may stand in a pseudonym by chance
     assert not store.names()
 
 
