@@ -164,7 +164,7 @@ def _apart(sentence: str, known: Known, previous: float | None) -> bool:
     began, was not; or what is said to be first was not."""
     found, clocks = _LATER.search(sentence), [q.value for q in quantities(sentence) if q.kind == "clock"]
     first = _FIRST.search(sentence)
-    if first is not None and quantities(first[1])[0].value > min(clocks):
+    if first is not None and (not clocks or quantities(first[1])[0].value > min(clocks)):  # or no time of day
         return True
     if found is None or not clocks:
         return False

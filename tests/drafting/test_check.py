@@ -274,3 +274,12 @@ def test_that_somebody_does_not_fail_is_one(text: str) -> None:
 def test_what_a_reason_quotes_from_a_log_is_not_the_models_to_repeat() -> None:
     text = "link: 40 lines (never before): operators failed over to the second acquirer, nothing left to do"
     assert said(f"{text}.", "L1", case=stating(text, "L1"))
+
+
+def test_a_first_moment_that_is_no_time_of_day_is_struck() -> None:
+    """Of `12:34:5` the last digit alone is a figure, which the evidence may hold; there is no moment to compare."""
+    seen = CASE.evidence[0]
+    text = FinalScanner().restore(f"{seen.text.text}\n5 errors")
+    case = replace(CASE, evidence=(replace(seen, text=text), *CASE.evidence[1:]))
+    assert said("Errors, first at 12:34:5.", seen.id, case=case) == "order in time"
+    assert said("There were 5 errors.", seen.id, case=case) == ""

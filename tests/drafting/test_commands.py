@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -199,17 +199,22 @@ def test_doctor_shows_what_a_model_will_be_asked_for(tmp_path: Path, capsys: pyt
     assert "notes are asked for as: json" in out and "questions look around with tools: no" in out
 
 
-def test_the_trace_shows_what_was_asked_and_what_was_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def looks(asked: Mapping[str, Any], n: int) -> Reply:
-        if not any(m["role"] == "tool" for m in asked["messages"]):
-            calls = [("list_alerts", "{}"), ("query_metric", '{"promql": "up{"}')]
-            return Reply(body=completion("", tool_calls=[
-                {"id": f"call_{i}", "type": "function", "function": {"name": name, "arguments": arguments}}
-                for i, (name, arguments) in enumerate(calls)
-            ]))  # fmt: skip
-        return Reply(body=completion('{"answered": false, "claims": [], "not_known": []}'))
+def looking(calls: Sequence[tuple[str, str]]) -> Callable[[Mapping[str, Any], int], Reply]:
+    """A model that asks for these tools with these arguments all at once, and then cannot tell."""
 
-    with serving(looks) as (url, _):
+    def looks(asked: Mapping[str, Any], n: int) -> Reply:
+        if any(m["role"] == "tool" for m in asked["messages"]):
+            return Reply(body=completion('{"answered": false, "claims": [], "not_known": []}'))
+        return Reply(body=completion("", tool_calls=[
+            {"id": f"call_{i}", "type": "function", "function": {"name": name, "arguments": arguments}}
+            for i, (name, arguments) in enumerate(calls)
+        ]))  # fmt: skip
+
+    return looks
+
+
+def test_the_trace_shows_what_was_asked_and_what_was_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(looking([("list_alerts", "{}"), ("query_metric", '{"promql": "up{"}')])) as (url, _):
         assert _ask(tmp_path, url, "--trace") == 3
     out = capsys.readouterr().out
     assert "I can't tell" in out and "1. list_alerts: firing alerts" in out and "2. query_metric: up{" in out
@@ -221,19 +226,10 @@ def test_looks_that_are_asked_for_at_once_stand_in_the_order_asked(
 ) -> None:
     names = ["list_alerts", "find_runbook", "catalogue", "list_changes", "find_runbook", "list_alerts"]
 
-    def looks(asked: Mapping[str, Any], n: int) -> Reply:
-        if not any(m["role"] == "tool" for m in asked["messages"]):
-            calls = [
-                (name, json.dumps({"words": f"word {i}"} if name == "find_runbook" else {}))
-                for i, name in enumerate(names)
-            ]
-            return Reply(body=completion("", tool_calls=[
-                {"id": f"call_{i}", "type": "function", "function": {"name": name, "arguments": arguments}}
-                for i, (name, arguments) in enumerate(calls)
-            ]))  # fmt: skip
-        return Reply(body=completion('{"answered": false, "claims": [], "not_known": []}'))
-
-    with serving(looks) as (url, _):
+    calls = [
+        (name, json.dumps({"words": f"word {i}"} if name == "find_runbook" else {})) for i, name in enumerate(names)
+    ]
+    with serving(looking(calls)) as (url, _):
         assert _ask(tmp_path, url, "--trace") == 3
     out = capsys.readouterr().out
     assert re.findall(r"^\s*\d\. (\w+):", out, re.M) == names
